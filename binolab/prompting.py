@@ -1,0 +1,147 @@
+"""What is known and what is free: every prompt is a mask over the roll.
+
+A mask is True where the roll is *known*. The model sees the known cells clean, the rest as noise,
+and writes only the rest (paper §8): known cells come back untouched, always.
+
+Chapters: 10 *Completing and infilling*, 11 *Harmonizing*, 12 *Variations*.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from binolab import kernel, sampling, weights
+
+
+def before(x0, tick):
+    """Mask that knows every cell before `tick`. x0 (…, P, L) -> bool, same shape."""
+    return (torch.arange(x0.shape[-1], device=x0.device) < tick).expand(x0.shape)
+
+
+def outside(x0, start, end):
+    """Mask that knows every cell but those of ticks `start` to `end - 1`."""
+    tick = torch.arange(x0.shape[-1], device=x0.device)
+    return ((tick < start) | (tick >= end)).expand(x0.shape)
+
+
+def melody_line(x0):
+    """The highest lit row of every tick, -1 in silence; across a one-tick gap the line goes on.
+
+    x0 (…, P, L) of bits -> long (…, L).
+    """
+    P = x0.shape[-2]
+    row = torch.arange(P, device=x0.device)[:, None]
+    top = torch.where(x0 > 0, row, -1).amax(-2)
+    before, after = torch.roll(top, 1, -1), torch.roll(top, -1, -1)
+    gap = (before == after) & (top < before)  # a note struck again: see `rolls`
+    gap[..., 0] = gap[..., -1] = False
+    return torch.where(gap, before, top)
+
+
+def above_melody(x0):
+    """Mask that knows the melody and all above it, so that the harmony lies below (paper Fig. 8).
+
+    Where the melody rests nothing is known. x0 (…, P, L) -> bool, same shape.
+    """
+    line = melody_line(x0)[..., None, :]
+    row = torch.arange(x0.shape[-2], device=x0.device)[:, None]
+    return (line >= 0) & (row >= line)
+
+
+def paint(model, card, x_known, known, *, sampler="posterior", steps=100, generator=None,
+          strength=1.0, **options):
+    """Write the cells that a mask leaves free. All the other prompts are this one.
+
+    Parameters
+    ----------
+    model, card
+        From `weights.load`.
+    x_known : float tensor (B, 1, P, L) of bits
+        The given roll; what it holds in free cells matters only where `strength` < 1.
+    known : bool tensor, same shape
+    sampler : str
+        A name in `sampling.SAMPLERS`.
+    steps : int
+        Calls of the network at full strength.
+    strength : float, 0 to 1
+        Where on the schedule to begin, t = strength · T: 1 is pure noise, 0 leaves the roll as is.
+    generator : torch.Generator
+    options
+        For the sampler: bit, callback, refresh, nested.
+
+    Returns
+    -------
+    x_0, float tensor of bits (B, 1, P, L), equal to `x_known` wherever `known`.
+
+    Raises
+    ------
+    ValueError
+        For a strength outside 0 … 1 or an unknown sampler.
+
+    Chapters: 10, 11, 12.
+    """
+    if not 0 <= strength <= 1:
+        raise ValueError(f"strength must be between 0 (as it is) and 1 (all new), got {strength}")
+    if sampler not in sampling.SAMPLERS:
+        raise ValueError(f"sampler must be one of {', '.join(sampling.SAMPLERS)}, got {sampler!r}")
+    alpha_bar = weights.schedule(card, T=max(1000, steps))
+    alpha_bar = alpha_bar[: round(strength * (len(alpha_bar) - 1)) + 1]
+    if len(alpha_bar) == 1:
+        return x_known.clone()
+    _, alpha_bar = kernel.respace(alpha_bar, max(1, round(steps * strength)))
+    x_T = kernel.forward(x_known, alpha_bar[-1].item(), card["prior"], generator)
+    return sampling.SAMPLERS[sampler](
+        model, x_T, alpha_bar, prior=card["prior"], known=known, x_known=x_known,
+        generator=generator, **options,
+    )
+
+
+def generate(model, card, n=1, *, length=None, device="cpu", **options):
+    """`n` rolls from nothing (paper Fig. 4). Returns (n, 1, P, L); `length` in ticks."""
+    shape = (n, 1, card["pitches"], length or card["length"])
+    nothing = torch.zeros(shape, device=device)
+    return paint(model, card, nothing, nothing.bool(), **options)
+
+
+def complete(model, card, x0, tick, **options):
+    """Keep all before `tick`, write the rest (paper Fig. 5)."""
+    return paint(model, card, x0, before(x0, tick), **options)
+
+
+def infill(model, card, x0, start, end, **options):
+    """Write ticks `start` to `end - 1`, keep the rest (paper Fig. 6)."""
+    return paint(model, card, x0, outside(x0, start, end), **options)
+
+
+def harmonize(model, card, melody, **options):
+    """Write what lies below a melody (paper Fig. 8)."""
+    return paint(model, card, melody, above_melody(melody), **options)
+
+
+def vary(model, card, x0, strength, **options):
+    """Noise a roll up to t = strength · T and bring it back (paper Fig. 7)."""
+    return paint(model, card, x0, torch.zeros_like(x0, dtype=torch.bool), strength=strength, **options)
+
+
+def random_prompts(x0, share, generator):
+    """Masks to train with: a `share` of the batch gets a prompt of one of four kinds, the rest none.
+
+    In equal parts: all but a span of time, the melody and above, the melody's complement below a
+    random row, and random beats. x0 (B, 1, P, L) -> bool, same shape.
+    """
+    B, _, P, L = x0.shape
+    device = x0.device
+
+    def uniform(*shape):
+        return torch.rand(shape, generator=generator, device=device)
+
+    a, b = (uniform(2, B, 1, 1, 1) * (L + 1)).long().sort(0).values
+    tick = torch.arange(L, device=device)
+    row = torch.arange(P, device=device)[:, None]
+    span = ((tick < a) | (tick >= b)).expand(x0.shape)
+    low = (row < (uniform(B, 1, 1, 1) * P)).expand(x0.shape)
+    beats = (uniform(B, 1, 1, -(-L // 24)) < uniform(B, 1, 1, 1)).repeat_interleave(24, -1)
+    kinds = torch.stack([span, above_melody(x0), low, beats[..., :L].expand(x0.shape)])
+    kind = (uniform(B) * len(kinds)).long()
+    chosen = kinds[kind, torch.arange(B, device=device)]
+    return chosen & (uniform(B, 1, 1, 1) < share)

@@ -1,0 +1,383 @@
+"""Training: (x_t, x_0) pairs made on the fly, a loss, and a loop that survives interruption.
+
+Thanks to Eq. 8 a noisy roll at any step costs one draw, so nothing noisy is ever stored: clean
+rolls lie on the device as bytes, and each batch is cut, transposed, noised and prompted there.
+
+All randomness of step i comes from (seed, i), so a run that was resumed is the run that was never
+interrupted, bit for bit, on the same machine.
+
+Chapter: 07 *Training it*.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import signal
+import threading
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+
+from binolab import kernel, prompting, rolls, weights
+
+
+@dataclass(frozen=True)
+class Config:
+    """What to train and how; every field is written beside the weights."""
+
+    network: str = "FrameTransformer"
+    arguments: dict = field(default_factory=dict)
+    loss: str = "bce"  # bce or l2: the mean of x_0; l1: its median (see `loss`)
+    schedule: tuple = ("power", 3)
+    T: int = 1000
+    prompts: float = 0.5  # share of a batch that sees known cells
+    transpose: int = 5  # semitones up or down at most
+    length: int = rolls.LENGTH
+    low: int = rolls.LOW
+    ticks: int = rolls.TICKS
+    batch: int = 32
+    steps: int = 10_000
+    rate: float = 1e-3  # peak learning rate: linear warm-up, then half a cosine to zero
+    warmup: int = 300
+    decay: float = 0.01
+    ema: float = 0.999
+    bf16_on_cpu: bool = False  # doubles the speed of convolutions, halves that of attention
+    seed: int = 0
+
+
+PRESETS = {
+    "best": Config(),
+    "paper": Config(
+        network="UNet",
+        arguments={"widths": [16, 32, 64, 128]},
+        loss="l2",
+        schedule=("linear",),
+        T=100,
+        prompts=0.0,
+        batch=16,
+        bf16_on_cpu=True,
+    ),
+    "tiny": Config(
+        arguments={"width": 32, "depth": 1, "heads": 2}, batch=8, steps=60, warmup=5, T=100
+    ),
+}
+
+
+class TrainingError(ValueError):
+    """A run that cannot start or go on; the message names the remedy."""
+
+
+class Bank:
+    """Whole pieces on the device, and random windows of them.
+
+    Windows begin on a beat of their piece, every beat alike; each is transposed by a random number
+    of semitones among those that keep its piece inside the range.
+    """
+
+    def __init__(self, pieces, config, device):
+        hop, length = config.ticks, config.length
+        longest = max(max(p.roll.shape[1] for p in pieces), length)
+        pitches = pieces[0].roll.shape[0]
+        self.rolls = torch.zeros(len(pieces), pitches, longest, dtype=torch.uint8)
+        starts, room = [], []
+        for i, piece in enumerate(pieces):
+            roll = torch.from_numpy(piece.roll)
+            self.rolls[i, :, : roll.shape[1]] = roll
+            last = max(roll.shape[1] - length, 0)
+            starts += [(i, s) for s in range(0, last + 1, hop)]
+            lit = roll.any(1).nonzero()
+            bottom, top = (lit[0].item(), lit[-1].item()) if len(lit) else (0, pitches - 1)
+            room.append((min(config.transpose, bottom), min(config.transpose, pitches - 1 - top)))
+        self.rolls = self.rolls.to(device)
+        self.starts = torch.tensor(starts, device=device)  # (windows, 2): piece, first tick
+        self.room = torch.tensor(room, device=device)  # (pieces, 2): semitones down, up
+        self.length = length
+
+    def draw(self, batch, generator):
+        """(batch, 1, P, L) float bits."""
+        device = self.rolls.device
+
+        def uniform():
+            return torch.rand(batch, generator=generator, device=device)
+
+        piece, start = self.starts[(uniform() * len(self.starts)).long()].T
+        down, up = self.room[piece].T
+        shift = (uniform() * (down + up + 1)).long() - down
+        row = torch.arange(self.rolls.shape[1], device=device) - shift[:, None]
+        tick = start[:, None] + torch.arange(self.length, device=device)
+        cut = self.rolls[piece[:, None, None], row.remainder(len(row.T))[:, :, None], tick[:, None]]
+        return cut[:, None].float()
+
+
+def loss(logits, x0, free, kind="bce"):
+    """Mean loss over the cells to be guessed.
+
+    ``l2`` (the paper) and ``bce`` are least where the answer is the *mean* of x_0 given x_t, a
+    probability that can be drawn from; ``l1`` (the author's code) where it is the *median*, which
+    in deep noise is silence.
+
+    Parameters
+    ----------
+    logits, x0 : (B, 1, P, L)
+    free : bool (B, 1, P, L)
+        True where the cell was not given.
+    kind : {"bce", "l2", "l1"}
+    """
+    if kind == "bce":
+        each = F.binary_cross_entropy_with_logits(logits, x0, reduction="none")
+    elif kind in ("l2", "l1"):
+        each = (torch.sigmoid(logits) - x0).abs() ** (2 if kind == "l2" else 1)
+    else:
+        raise ValueError(f"loss must be bce, l2 or l1, got {kind!r}")
+    return (each * free).sum() / free.sum().clamp(min=1)
+
+
+def rate_at(config, step):
+    """Learning rate of a step: linear warm-up, then half a cosine down to zero."""
+    if step < config.warmup:
+        return config.rate * (step + 1) / config.warmup
+    done = (step - config.warmup) / max(config.steps - config.warmup, 1)
+    return config.rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+
+class Run:
+    """A training run: the network, its average (EMA), the optimizer, and where they stand."""
+
+    def __init__(self, config, prior, pitches, device):
+        arguments = dict(config.arguments)
+        if config.network == "FrameTransformer":
+            arguments = {"pitches": pitches, "prior": prior} | arguments
+        self.config, self.prior, self.device, self.step = config, prior, device, 0
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.model = weights.build({"network": config.network, "arguments": arguments})
+            self.ema = weights.build({"network": config.network, "arguments": arguments})
+        self.ema.load_state_dict(self.model.state_dict())
+        form = torch.channels_last if config.network == "UNet" else torch.contiguous_format
+        self.model.to(device, memory_format=form)
+        self.ema.to(device, memory_format=form).eval()
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=config.rate, betas=(0.9, 0.99), weight_decay=config.decay,
+            fused=True,
+        )
+        self.card = {
+            "network": config.network, "arguments": arguments, "prior": prior,
+            "schedule": list(config.schedule), "T": config.T, "low": config.low,
+            "pitches": pitches, "ticks": config.ticks, "length": config.length,
+        }
+        self.alpha_bar = weights.schedule(self.card).float().to(device)
+
+    def autocast(self):
+        """bfloat16 where it pays: on GPUs that have it, and on the CPU where the config says so."""
+        usable = {
+            "cuda": self.device.type == "cuda" and torch.cuda.is_bf16_supported(),
+            "cpu": self.config.bf16_on_cpu,
+        }.get(self.device.type, False)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=usable)
+
+    def advance(self, bank):
+        """One optimizer step. Returns the loss as a tensor, so that no GPU waits for it."""
+        config = self.config
+        generator = torch.Generator(self.device).manual_seed(config.seed * 1_000_003 + self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate_at(config, self.step)
+        x0 = bank.draw(config.batch, generator)
+        t = torch.randint(1, config.T + 1, (config.batch,), generator=generator, device=self.device)
+        known = prompting.random_prompts(x0, config.prompts, generator) if config.prompts else None
+        x_t = kernel.forward(x0, self.alpha_bar[t], self.prior, generator)
+        if known is not None:
+            x_t = torch.where(known, x0, x_t)
+        free = torch.ones_like(x0, dtype=torch.bool) if known is None else ~known
+        cuda = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=cuda), self.autocast():
+            torch.manual_seed(config.seed * 1_000_003 + self.step)  # dropout has no generator
+            logits = self.model.train().logits(x_t, self.alpha_bar[t], known)
+        value = loss(logits.float(), x0, free, config.loss)
+        self.optimizer.zero_grad(set_to_none=True)
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        keep = min(config.ema, self.step / (10 + self.step))
+        with torch.no_grad():
+            torch._foreach_lerp_(
+                list(self.ema.parameters()), list(self.model.parameters()), 1 - keep
+            )
+        return value.detach()
+
+    @torch.no_grad()
+    def validate(self, x0, levels=10):
+        """BCE of the averaged network in nats a roll, at `levels` noise levels, with fixed noise.
+
+        Returns {ᾱ rounded to 4 digits: nats}.
+        """
+        generator = torch.Generator(self.device).manual_seed(1)
+        found = {}
+        for t in torch.linspace(0, self.config.T, levels + 1).round().long()[1:]:
+            level = self.alpha_bar[t].expand(len(x0))
+            x_t = kernel.forward(x0, level, self.prior, generator)
+            with self.autocast():
+                logits = self.ema.logits(x_t, level)
+            nats = F.binary_cross_entropy_with_logits(logits.float(), x0, reduction="sum")
+            found[f"{level[0].item():.4f}"] = round(nats.item() / len(x0), 3)
+        return found
+
+    def save(self, folder):
+        """Write `checkpoint.safetensors` (everything) and `model.safetensors` (what to use)."""
+        from safetensors.torch import save_file
+
+        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        tensors |= {f"ema.{k}": v for k, v in self.ema.state_dict().items()}
+        for i, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{i}.{k}": v for k, v in state.items()}
+        tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+        facts = {"step": self.step, "config": asdict(self.config), "prior": self.prior}
+        with rolls.replacing(folder / "checkpoint.safetensors") as temporary:
+            save_file(tensors, str(temporary), metadata={"run": json.dumps(facts)})
+        card = self.card | {"trained": asdict(self.config) | {"step": self.step}}
+        weights.save(folder / "model.safetensors", self.ema, card)
+
+    def restore(self, folder):
+        """Take up a run where its checkpoint left it.
+
+        Raises TrainingError when there is none or it was made with other settings.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        path = folder / "checkpoint.safetensors"
+        if not path.is_file():
+            raise TrainingError(f"{path}: nothing to resume; start the run without --resume")
+        try:
+            with safe_open(str(path), framework="pt") as file:
+                facts = json.loads(file.metadata()["run"])
+                stored = {k: file.get_tensor(k) for k in file.keys()}
+        except (SafetensorError, KeyError, TypeError) as error:
+            raise TrainingError(f"{path}: damaged checkpoint ({error}); start again") from None
+        mine = json.loads(json.dumps(asdict(self.config)))
+        other = sorted(k for k in mine if mine[k] != facts["config"].get(k))
+        if other:
+            raise TrainingError(
+                f"{path}: was made with another {', '.join(other)}; resume with the same settings"
+            )
+
+        def part(name):
+            return {k.removeprefix(name): v for k, v in stored.items() if k.startswith(name)}
+
+        self.model.load_state_dict(part("model."))
+        self.ema.load_state_dict(part("ema."))
+        state = {}
+        for key, value in part("optimizer.").items():
+            index, name = key.split(".")
+            state.setdefault(int(index), {})[name] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        self.step = facts["step"]
+
+
+def train(config, pieces, valid, folder, *, prior, resume=False, device="auto", every=300.0,
+          progress=True):
+    """Train, leaving a folder that `weights.load` and ``--model`` understand.
+
+    Ctrl-C ends the run after the step at hand with a checkpoint; so does the last step.
+
+    Parameters
+    ----------
+    config : Config
+    pieces, valid : list of Piece
+        To learn from, and to measure on.
+    folder : str or Path
+        Gets checkpoint.safetensors, model.safetensors, config.json, log.jsonl.
+    prior : float
+        ρ, usually `datasets.density(pieces)`.
+    resume : bool
+        Continue the run in `folder`.
+    every : float
+        Seconds between validations and checkpoints.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    TrainingError
+        Before any work: a folder that holds a run or cannot be written, nothing to resume.
+
+    Chapter: 07.
+    """
+    from tqdm import tqdm
+
+    folder = Path(folder)
+    if (folder / "checkpoint.safetensors").exists() and not resume:
+        raise TrainingError(f"{folder}: already holds a run; add --resume or name another folder")
+    device = pick_device(device)
+    run = Run(config, prior, pieces[0].roll.shape[0], device)
+    if resume:
+        run.restore(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with rolls.replacing(folder / "config.json") as temporary:
+            temporary.write_text(json.dumps(asdict(config) | {"prior": prior}, indent=1) + "\n")
+    except OSError as error:
+        raise TrainingError(f"{folder}: cannot be written ({error.strerror}); choose another") from None
+    bank = Bank(pieces, config, device)
+    held_out = held_out_windows(valid, config.length, 64).to(device)
+
+    def record(seconds, samples, mean):
+        row = {"step": run.step, "loss": mean, "rate": rate_at(config, run.step),
+               "valid": run.validate(held_out), "samples": run.step * config.batch,
+               "samples_per_second": round(samples / max(seconds, 1e-9), 1),
+               "seconds": round(seconds, 1)}
+        with open(folder / "log.jsonl", "a") as log:
+            log.write(json.dumps(row) + "\n")
+        run.save(folder)
+
+    with stopping() as stop, tqdm(
+        total=config.steps * config.batch, initial=run.step * config.batch, unit="roll",
+        desc="training", disable=not progress, smoothing=0.05,
+    ) as bar:
+        total, since, begun = 0.0, run.step, time.perf_counter()
+        while run.step < config.steps and not stop.is_set():
+            total = total + run.advance(bank)
+            bar.update(config.batch)
+            seconds = time.perf_counter() - begun
+            if seconds > every or run.step == config.steps or stop.is_set():
+                done = run.step - since
+                mean = float(total) / done
+                record(seconds, done * config.batch, mean)
+                bar.set_postfix(loss=f"{mean:.4f}")
+                total, since, begun = 0.0, run.step, time.perf_counter()
+    return run
+
+
+def held_out_windows(pieces, length, most):
+    """At most `most` whole windows of held-out pieces, evenly picked: (n, 1, P, L) float bits."""
+    cut = [w for p in pieces for w in rolls.windows(p.roll, length)[: max(1, p.roll.shape[1] // length)]]
+    picked = [cut[i * len(cut) // min(most, len(cut))] for i in range(min(most, len(cut)))]
+    return torch.stack([torch.from_numpy(w) for w in picked])[:, None].float()
+
+
+def pick_device(device="auto"):
+    """`torch.device` for a name; "auto" is the GPU where there is one."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(device)
+
+
+@contextlib.contextmanager
+def stopping():
+    """An event that Ctrl-C (or a polite kill) sets, so that a loop can end between two steps."""
+    stop, previous = threading.Event(), {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            previous[number] = signal.signal(number, lambda *_: stop.set())
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
