@@ -95,7 +95,9 @@ def chorale_score(name):
     """The music21 score of a chorale, by its file name without ending, e.g. ``bwv269``."""
     from music21 import corpus
 
-    return corpus.parse(f"bach/{name}")
+    # Not corpus.parse(name): it takes a name for a beginning, and bwv190.7-inst for bwv190.7.
+    paths = {p.stem: p for p in corpus.getComposer("bach") if p.suffix in (".xml", ".mxl")}
+    return corpus.parse(str(paths[name]))
 
 
 def score_roll(score, *, low=rolls.LOW, pitches=rolls.PITCHES, ticks=rolls.TICKS):
@@ -150,7 +152,7 @@ def midi_folder(path, *, low=rolls.LOW, pitches=rolls.PITCHES, pedal=False, prog
         raise ValueError(f"{folder}: no such folder of MIDI files")
     found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".mid", ".midi"))
     pieces, skipped = [], 0
-    for file in tqdm(found, desc="reading MIDI", unit="file", disable=not progress):
+    for file in tqdm(found, desc="reading MIDI", unit="file", disable=not progress, delay=1):
         try:
             roll = rolls.from_midi(rolls.read_midi(file), low=low, pitches=pitches, pedal=pedal)
             pieces.append(Piece(str(file.relative_to(folder)), roll))
@@ -169,3 +171,15 @@ def midi_folder(path, *, low=rolls.LOW, pitches=rolls.PITCHES, pedal=False, prog
 def density(pieces):
     """Share of lit cells over all pieces: the ρ that replaces 0.5 in Eq. 8. 0 to 1."""
     return sum(int(p.roll.sum()) for p in pieces) / sum(p.roll.size for p in pieces)
+
+
+def hold_out(pieces, share=0.1):
+    """Split pieces by file into (to learn from, to measure on): every k-th by name is held out.
+
+    A lone piece serves as both: there is nothing else to measure on.
+    """
+    if len(pieces) == 1:
+        return pieces, pieces
+    every = max(2, round(1 / share))
+    held = pieces[every - 1 :: every] or pieces[-1:]
+    return [p for p in pieces if not any(p is h for h in held)], held

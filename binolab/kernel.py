@@ -66,7 +66,8 @@ def beta(alpha_bar):
 
 def _level(level, like):
     """A level as a tensor that broadcasts over `like`: a scalar, or one for each batch item."""
-    level = torch.as_tensor(level, dtype=torch.float32, device=like.device)
+    dtype = torch.promote_types(like.dtype, torch.float32)  # doubles stay doubles
+    level = torch.as_tensor(level, dtype=dtype, device=like.device)
     return level.reshape(-1, *[1] * (like.dim() - 1)) if level.dim() else level
 
 

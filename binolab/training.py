@@ -40,9 +40,9 @@ class Config:
     length: int = rolls.LENGTH
     low: int = rolls.LOW
     ticks: int = rolls.TICKS
-    batch: int = 32
-    steps: int = 10_000
-    rate: float = 1e-3  # peak learning rate: linear warm-up, then half a cosine to zero
+    batch: int = 16
+    steps: int = 7_500
+    rate: float = 7e-4  # peak learning rate: linear warm-up, then half a cosine to zero
     warmup: int = 300
     decay: float = 0.01
     ema: float = 0.999
@@ -256,13 +256,15 @@ class Run:
             with safe_open(str(path), framework="pt") as file:
                 facts = json.loads(file.metadata()["run"])
                 stored = {k: file.get_tensor(k) for k in file.keys()}
-        except (SafetensorError, KeyError, TypeError) as error:
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise TrainingError(f"{path}: damaged checkpoint ({error}); start again") from None
-        mine = json.loads(json.dumps(asdict(self.config)))
-        other = sorted(k for k in mine if mine[k] != facts["config"].get(k))
+        mine = json.loads(json.dumps(asdict(self.config) | {"prior": self.prior}))
+        theirs = facts["config"] | {"prior": facts["prior"]}
+        other = sorted(k for k in mine if mine[k] != theirs.get(k))
         if other:
             raise TrainingError(
-                f"{path}: was made with another {', '.join(other)}; resume with the same settings"
+                f"{path}: was made with another {', '.join(other)}; "
+                "resume with the same settings and data"
             )
 
         def part(name):
@@ -270,9 +272,11 @@ class Run:
 
         self.model.load_state_dict(part("model."))
         self.ema.load_state_dict(part("ema."))
-        state = {}
+        state, weights_of = {}, list(self.model.parameters())
         for key, value in part("optimizer.").items():
             index, name = key.split(".")
+            if value.dim():  # in memory as its weights lie: the fused AdamW reads both alike
+                value = torch.empty_like(weights_of[int(index)]).copy_(value)
             state.setdefault(int(index), {})[name] = value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
@@ -341,12 +345,13 @@ def train(config, pieces, valid, folder, *, prior, resume=False, device="auto", 
         total=config.steps * config.batch, initial=run.step * config.batch, unit="roll",
         desc="training", disable=not progress, smoothing=0.05,
     ) as bar:
-        total, since, begun = 0.0, run.step, time.perf_counter()
-        while run.step < config.steps and not stop.is_set():
+        total, since, begun, stopped = 0.0, run.step, time.perf_counter(), False
+        while run.step < config.steps and not stopped:
             total = total + run.advance(bank)
             bar.update(config.batch)
             seconds = time.perf_counter() - begun
-            if seconds > every or run.step == config.steps or stop.is_set():
+            stopped = stop.is_set()  # asked once: none slips in between saving and leaving
+            if seconds > every or run.step == config.steps or stopped:
                 done = run.step - since
                 mean = float(total) / done
                 record(seconds, done * config.batch, mean)
@@ -363,9 +368,16 @@ def held_out_windows(pieces, length, most):
 
 
 def pick_device(device="auto"):
-    """`torch.device` for a name; "auto" is the GPU where there is one."""
+    """`torch.device` for a name; "auto" is the GPU where there is one.
+
+    Raises ValueError for a device that this machine does not have.
+    """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise ValueError(f"no device {device!r} here; --device takes auto, cpu or cuda") from None
     return torch.device(device)
 
 

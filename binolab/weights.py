@@ -101,7 +101,7 @@ def load(name="best", device="cpu"):
             state = {key: file.get_tensor(key).float() for key in file.keys()}
         model = build(card)
         model.load_state_dict(state)
-    except (SafetensorError, KeyError, RuntimeError, TypeError) as error:
+    except (SafetensorError, KeyError, RuntimeError, TypeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise WeightsError(
             f"{path}: not weights of this program ({reason}); train them again or copy them whole"

@@ -1,0 +1,301 @@
+"""The command line, end to end: real files in, real files out; every fault in one line, status 2."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pretty_midi
+import pytest
+import torch
+
+from binolab import cli, rolls, training, weights
+
+MELODY = [(67, 1), (67, 1), (69, 0.5), (71, 0.5), (72, 2), (71, 1), (69, 1), (67, 2), (64, 1), (67, 2)]
+
+
+def write_melody(path, *, resolution=220, repeat=1, velocity=91):
+    """A melody with a tempo change and a touch of rubato that the grid rounds away."""
+    midi = pretty_midi.PrettyMIDI(initial_tempo=92.0, resolution=resolution)
+    track = pretty_midi.Instrument(program=40, name="Violin")
+    beat = 0.0
+    for pitch, length in MELODY * repeat:
+        start, end = (midi.tick_to_time(round(b * resolution)) for b in (beat, beat + length))
+        track.notes.append(pretty_midi.Note(velocity, pitch, start + 0.004, end - 0.003))
+        beat += length
+    midi.instruments.append(track)
+    midi.write(str(path))
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """Weights of the real network's kind, tiny and untrained: the plumbing does not care."""
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    config = training.PRESETS["tiny"]
+    run = training.Run(config, 0.07, 56, torch.device("cpu"))
+    weights.save(path, run.model, run.card)
+    return str(path)
+
+
+@pytest.fixture
+def melody(tmp_path):
+    return write_melody(tmp_path / "melody.mid")
+
+
+def run(*arguments):
+    return cli.main([str(a) for a in arguments])
+
+
+def notes_of(path, name=None):
+    midi = pretty_midi.PrettyMIDI(str(path))
+    return sorted(
+        (n.pitch, round(n.start, 3), round(n.end, 3), n.velocity)
+        for i in midi.instruments if name is None or i.name == name for n in i.notes
+    )
+
+
+def fault(capsys, *arguments):
+    """Run, demand status 2 and one line; return the line."""
+    status = run(*arguments)
+    err = capsys.readouterr().err.strip()
+    assert status == 2 and err.startswith("binolab: ") and "\n" not in err
+    return err
+
+
+COMMANDS = {
+    "complete": ["--keep", 8],
+    "infill": ["--from", 4, "--to", 8],
+    "harmonize": [],
+    "vary": ["--strength", 0.5],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command_writes_midi_at_the_input_s_tempo(command, melody, model, tmp_path, capsys):
+    out = tmp_path / "out.mid"
+    assert run(command, melody, "-o", out, "--model", model, "--steps", 4, "--seed", 3,
+               *COMMANDS[command]) == 0
+    assert "seed 3" in capsys.readouterr().out
+    given, made = pretty_midi.PrettyMIDI(str(melody)), pretty_midi.PrettyMIDI(str(out))
+    np.testing.assert_allclose(made.get_tempo_changes(), given.get_tempo_changes())
+    assert made.resolution == given.resolution
+    again = tmp_path / "again.mid"
+    run(command, melody, "-o", again, "--model", model, "--steps", 4, "--seed", 3,
+        *COMMANDS[command])
+    assert out.read_bytes() == again.read_bytes()
+
+
+def test_given_notes_come_out_unchanged(melody, model, tmp_path):
+    given = notes_of(melody)
+    beat = 60 / 92
+    for command, stays in {
+        "harmonize": lambda n: True,
+        "complete": lambda n: n[2] <= 8 * beat,
+        "infill": lambda n: n[2] <= 4 * beat or n[1] >= 8 * beat,
+    }.items():
+        out = tmp_path / f"{command}.mid"
+        run(command, melody, "-o", out, "--model", model, "--steps", 3, *COMMANDS[command])
+        assert notes_of(out, "Violin") == [n for n in given if stays(n)], command
+        assert notes_of(out, "binolab"), "an untrained network writes something"
+
+
+def test_harmony_lies_below_the_melody(melody, model, tmp_path):
+    out = tmp_path / "out.mid"
+    run("harmonize", melody, "-o", out, "--model", model, "--steps", 3)
+    line = rolls.from_midi(rolls.read_midi(melody))
+    whole = rolls.from_midi(rolls.read_midi(out))
+    top = line.argmax(0)
+    for tick in np.flatnonzero(line.any(0)):
+        assert not whole[top[tick] + 1 :, tick].any()
+
+
+def test_strength_zero_changes_nothing(melody, model, tmp_path):
+    out = tmp_path / "out.mid"
+    run("vary", melody, "-o", out, "--model", model, "--strength", 0)
+    assert (rolls.from_midi(rolls.read_midi(out)) == rolls.from_midi(rolls.read_midi(melody))).all()
+
+
+def test_generate_numbers_its_files_and_draws_and_plays(model, tmp_path):
+    assert run("generate", "-o", tmp_path / "new.mid", "--n", 2, "--steps", 2, "--model", model,
+               "--plot", "--audio", "--tempo", 90) == 0
+    names = sorted(p.name for p in tmp_path.iterdir())
+    assert names == [f"new-{i}.{end}" for i in (1, 2) for end in ("mid", "mp3", "png")]
+    assert (tmp_path / "new-1.png").read_bytes()[:4] == b"\x89PNG"
+    assert pretty_midi.PrettyMIDI(str(tmp_path / "new-1.mid")).get_tempo_changes()[1][0] == (
+        pytest.approx(90, abs=1e-3))
+    import soundfile
+
+    assert soundfile.info(tmp_path / "new-1.mp3").duration > 1
+
+
+def test_a_longer_piece_needs_a_window_and_keeps_the_rest(model, tmp_path, capsys):
+    piece = write_melody(tmp_path / "long.mid", repeat=3)
+    out = tmp_path / "out.mid"
+    assert "--at" in fault(capsys, "vary", piece, "-o", out, "--model", model)
+    assert not out.exists()
+    run("infill", piece, "-o", out, "--model", model, "--steps", 2, "--at", 12,
+        "--from", 14, "--to", 18)
+    beat = 60 / 92
+    stays = [n for n in notes_of(piece) if n[2] <= 14 * beat or n[1] >= 18 * beat]
+    assert notes_of(out, "Violin") == stays
+
+
+def test_drums_and_other_tracks_are_copied(model, tmp_path):
+    piece = write_melody(tmp_path / "band.mid")
+    midi = pretty_midi.PrettyMIDI(str(piece))
+    drums = pretty_midi.Instrument(0, is_drum=True, name="Drums")
+    drums.notes.append(pretty_midi.Note(100, 12, 0.0, 0.1))  # pitch outside the range: a drum
+    midi.instruments.append(drums)
+    midi.write(str(piece))
+    out = tmp_path / "out.mid"
+    assert run("complete", piece, "-o", out, "--keep", 8, "--model", model, "--steps", 2) == 0
+    assert [i.is_drum for i in pretty_midi.PrettyMIDI(str(out)).instruments].count(True) == 1
+
+
+@pytest.mark.parametrize(
+    "content, says",
+    [
+        (None, "no such file"),
+        (b"", "empty"),
+        (b"RIFF not midi at all", "not a readable MIDI file"),
+        (b"MThd\x00\x00\x00\x06\x00\x01", "not a readable MIDI file"),
+        ([], "no pitched notes"),
+        ([(20, 0, 1)], "outside MIDI 33..88"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(content, says, model, tmp_path, capsys):
+    piece = tmp_path / "piece.mid"
+    if isinstance(content, bytes):
+        piece.write_bytes(content)
+    elif content is not None:
+        midi = pretty_midi.PrettyMIDI()
+        midi.instruments.append(pretty_midi.Instrument(0))
+        midi.instruments[0].notes = [pretty_midi.Note(80, *note) for note in content]
+        midi.write(str(piece))
+    before = sorted(tmp_path.iterdir())
+    assert says in fault(capsys, "harmonize", piece, "-o", tmp_path / "out.mid", "--model", model)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        (["complete", "--keep", 0], "--keep"),
+        (["complete", "--keep", 16], "--keep"),
+        (["infill", "--from", 12, "--to", 4], "--from and --to"),
+        (["infill", "--from", 4, "--to", 20], "--from and --to"),
+        (["vary", "--strength", 1.5], "strength"),
+        (["vary", "--at", 99], "--at"),
+        (["vary", "--n", 0], "--n"),
+        (["vary", "--steps", 0], "--steps"),
+        (["vary", "--device", "abacus"], "--device"),
+    ],
+)
+def test_bad_options(arguments, says, melody, model, tmp_path, capsys):
+    out = tmp_path / "out.mid"
+    command, *rest = arguments
+    assert says in fault(capsys, command, melody, "-o", out, "--model", model, *rest)
+    assert not out.exists()
+
+
+def test_bad_outputs_and_models(melody, model, tmp_path, capsys):
+    def says(out, *more):
+        return fault(capsys, "harmonize", melody, "-o", out, *(more or ("--model", model)))
+
+    assert "must end in .mid" in says(tmp_path / "out.wav")
+    assert "no such folder" in says(tmp_path / "none" / "out.mid")
+    assert "is a folder" in says(_folder(tmp_path / "folder.mid"))
+    assert "no such model" in says(tmp_path / "out.mid", "--model", "nobody")
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(b"\x00" * 64)
+    assert "not weights" in says(tmp_path / "out.mid", "--model", broken)
+
+
+def _folder(path):
+    path.mkdir()
+    return path
+
+
+def test_read_only_folder(melody, model, tmp_path, capsys, monkeypatch):
+    closed = _folder(tmp_path / "closed")
+    closed.chmod(0o500)
+    if os.access(closed, os.W_OK):  # root may write anywhere: let the question be answered no
+        monkeypatch.setattr(cli.os, "access", lambda *_: False)
+    assert "read-only" in fault(capsys, "vary", melody, "-o", closed / "out.mid", "--model", model)
+    closed.chmod(0o700)
+
+
+def test_full_disk_leaves_nothing(melody, model, tmp_path, capsys, monkeypatch):
+    def full(self, path):
+        open(path, "wb").write(b"MThd")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pretty_midi.PrettyMIDI, "write", full)
+    out = tmp_path / "out.mid"
+    assert "No space left" in fault(capsys, "vary", melody, "-o", out, "--model", model,
+                                    "--steps", 2)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["melody.mid"]
+
+
+def midi_files(folder, count):
+    folder.mkdir()
+    for i in range(count):
+        write_melody(folder / f"{i}.mid", repeat=2, velocity=60 + i)
+    (folder / "bad.mid").write_bytes(b"nonsense")
+    return folder
+
+
+def test_train_on_a_folder_then_generate(tmp_path, capfd):
+    data, out = midi_files(tmp_path / "data", 3), tmp_path / "run"
+    assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 3) == 0
+    assert "bad.mid" in capfd.readouterr().err
+    rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert rows[-1]["step"] == 3
+    assert run("generate", "-o", tmp_path / "new.mid", "--model", out, "--steps", 2) == 0
+    assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 3) == 2
+
+
+def test_train_faults(tmp_path, capsys):
+    assert "no such folder" in fault(capsys, "train", "--data", tmp_path / "no", "--out", tmp_path / "r")
+    assert "no usable MIDI" in fault(
+        capsys, "train", "--data", _folder(tmp_path / "empty"), "--out", tmp_path / "r")
+    data = midi_files(tmp_path / "data", 2)
+    capsys.readouterr()
+    run("train", "--data", data, "--out", tmp_path / "r", "--preset", "tiny", "--resume")
+    assert "nothing to resume" in capsys.readouterr().err
+
+
+def test_ctrl_c_leaves_a_run_that_resumes(tmp_path):
+    data, out = midi_files(tmp_path / "data", 2), tmp_path / "run"
+    command = [sys.executable, "-m", "binolab.cli", "train", "--data", str(data), "--out", str(out),
+               "--preset", "tiny", "--steps", "100000", "--every", "0.2"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    deadline = time.time() + 60
+    while not (out / "log.jsonl").exists() and time.time() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and "--resume" in said
+    weights.load(out)
+    assert (out / "checkpoint.safetensors").exists()
+
+
+def test_help_is_worth_reading():
+    said = subprocess.run([sys.executable, "-m", "binolab.cli", "--help"], capture_output=True,
+                          text=True, check=True).stdout
+    for command in ("generate", "complete", "infill", "harmonize", "vary", "train"):
+        assert command in said
+    assert "None" not in subprocess.run(
+        [sys.executable, "-m", "binolab.cli", "vary", "--help"], capture_output=True, text=True
+    ).stdout
+
+
+@pytest.mark.skipif(shutil.which("binolab") is None, reason="the package is not installed")
+def test_installed_command():
+    said = subprocess.run(["binolab", "--version"], capture_output=True, text=True, check=True)
+    assert said.stdout.startswith("binolab ")
