@@ -52,7 +52,7 @@ def commands(rows):
 def networks(rows):
     import torch
 
-    from binolab import datasets, prompting, sampling, training, weights
+    from binolab import batches, datasets, presets, prompting, sampling, training, weights
 
     pieces = datasets.chorales("train", progress=False)
     for name in ("best", "paper"):
@@ -68,9 +68,9 @@ def networks(rows):
                     2, lambda: prompting.generate(
                         model, card, sampler=sampler, steps=steps,
                         generator=torch.Generator().manual_seed(0)))
-        config = training.PRESETS[name]
+        config = presets.PRESETS[name]
         run = training.Run(config, card["prior"], 56, torch.device("cpu"))
-        bank = training.Bank(pieces, config, torch.device("cpu"))
+        bank = batches.Bank(pieces, config, torch.device("cpu"))
         run.advance(bank)
         seconds = best_of(5, lambda: run.advance(bank))
         rows[f"{name}: training, samples a second"] = f"{config.batch / seconds:.1f}"

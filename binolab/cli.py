@@ -254,9 +254,9 @@ def train_model(options):
     """train."""
     from dataclasses import replace
 
-    from binolab import datasets, training
+    from binolab import datasets, presets, training
 
-    preset = training.PRESETS[options.preset]
+    preset = presets.PRESETS[options.preset]
     for name in ("steps", "batch"):
         value = getattr(options, name)
         if value is not None and value < 1:

@@ -2,6 +2,7 @@
 
 Thanks to Eq. 8 a noisy roll at any step costs one draw, so nothing noisy is ever stored: clean
 rolls lie on the device as bytes, and each batch is cut, transposed, noised and prompted there.
+`presets` says with which settings, `batches` how a window is cut.
 
 All randomness of step i comes from (seed, i), so a run that was resumed is the run that was never
 interrupted, bit for bit, on the same machine.
@@ -17,101 +18,18 @@ import math
 import signal
 import threading
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from torch.nn import functional as F
 
 from binolab import kernel, prompting, rolls, weights
-
-
-@dataclass(frozen=True)
-class Config:
-    """What to train and how; every field is written beside the weights."""
-
-    network: str = "FrameTransformer"
-    arguments: dict = field(default_factory=dict)
-    loss: str = "bce"  # bce or l2: the mean of x_0; l1: its median (see `loss`)
-    schedule: tuple = ("power", 3)
-    T: int = 1000
-    prompts: float = 0.5  # share of a batch that sees known cells
-    transpose: int = 5  # semitones up or down at most
-    length: int = rolls.LENGTH
-    low: int = rolls.LOW
-    ticks: int = rolls.TICKS
-    batch: int = 16
-    steps: int = 7_500
-    rate: float = 7e-4  # peak learning rate: linear warm-up, then half a cosine to zero
-    warmup: int = 300
-    decay: float = 0.01
-    ema: float = 0.999
-    bf16_on_cpu: bool = False  # doubles the speed of convolutions, halves that of attention
-    seed: int = 0
-
-
-PRESETS = {
-    "best": Config(),
-    "paper": Config(
-        network="UNet",
-        arguments={"widths": [16, 32, 64, 128]},
-        loss="l2",
-        schedule=("linear",),
-        T=100,
-        prompts=0.0,
-        batch=16,
-        bf16_on_cpu=True,
-    ),
-    "tiny": Config(
-        arguments={"width": 32, "depth": 1, "heads": 2}, batch=8, steps=60, warmup=5, T=100
-    ),
-}
+from binolab.batches import Bank, held_out_windows
 
 
 class TrainingError(ValueError):
     """A run that cannot start or go on; the message names the remedy."""
-
-
-class Bank:
-    """Whole pieces on the device, and random windows of them.
-
-    Windows begin on a beat of their piece, every beat alike; each is transposed by a random number
-    of semitones among those that keep its piece inside the range.
-    """
-
-    def __init__(self, pieces, config, device):
-        hop, length = config.ticks, config.length
-        longest = max(max(p.roll.shape[1] for p in pieces), length)
-        pitches = pieces[0].roll.shape[0]
-        self.rolls = torch.zeros(len(pieces), pitches, longest, dtype=torch.uint8)
-        starts, room = [], []
-        for i, piece in enumerate(pieces):
-            roll = torch.from_numpy(piece.roll)
-            self.rolls[i, :, : roll.shape[1]] = roll
-            last = max(roll.shape[1] - length, 0)
-            starts += [(i, s) for s in range(0, last + 1, hop)]
-            lit = roll.any(1).nonzero()
-            bottom, top = (lit[0].item(), lit[-1].item()) if len(lit) else (0, pitches - 1)
-            room.append((min(config.transpose, bottom), min(config.transpose, pitches - 1 - top)))
-        self.rolls = self.rolls.to(device)
-        self.starts = torch.tensor(starts, device=device)  # (windows, 2): piece, first tick
-        self.room = torch.tensor(room, device=device)  # (pieces, 2): semitones down, up
-        self.length = length
-
-    def draw(self, batch, generator):
-        """(batch, 1, P, L) float bits."""
-        device = self.rolls.device
-
-        def uniform():
-            return torch.rand(batch, generator=generator, device=device)
-
-        piece, start = self.starts[(uniform() * len(self.starts)).long()].T
-        down, up = self.room[piece].T
-        shift = (uniform() * (down + up + 1)).long() - down
-        row = torch.arange(self.rolls.shape[1], device=device) - shift[:, None]
-        tick = start[:, None] + torch.arange(self.length, device=device)
-        cut = self.rolls[piece[:, None, None], row.remainder(len(row.T))[:, :, None], tick[:, None]]
-        return cut[:, None].float()
 
 
 def loss(logits, x0, free, kind="bce"):
@@ -328,7 +246,9 @@ def train(config, pieces, valid, folder, *, prior, resume=False, device="auto", 
         with rolls.replacing(folder / "config.json") as temporary:
             temporary.write_text(json.dumps(asdict(config) | {"prior": prior}, indent=1) + "\n")
     except OSError as error:
-        raise TrainingError(f"{folder}: cannot be written ({error.strerror}); choose another") from None
+        raise TrainingError(
+            f"{folder}: cannot be written ({error.strerror}); choose another"
+        ) from None
     bank = Bank(pieces, config, device)
     held_out = held_out_windows(valid, config.length, 64).to(device)
 
@@ -358,13 +278,6 @@ def train(config, pieces, valid, folder, *, prior, resume=False, device="auto", 
                 bar.set_postfix(loss=f"{mean:.4f}")
                 total, since, begun = 0.0, run.step, time.perf_counter()
     return run
-
-
-def held_out_windows(pieces, length, most):
-    """At most `most` whole windows of held-out pieces, evenly picked: (n, 1, P, L) float bits."""
-    cut = [w for p in pieces for w in rolls.windows(p.roll, length)[: max(1, p.roll.shape[1] // length)]]
-    picked = [cut[i * len(cut) // min(most, len(cut))] for i in range(min(most, len(cut)))]
-    return torch.stack([torch.from_numpy(w) for w in picked])[:, None].float()
 
 
 def pick_device(device="auto"):

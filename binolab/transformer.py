@@ -1,10 +1,11 @@
-"""A network made for rolls: attention over sixteenth notes, told the noise level and the prompt.
+"""A network made for rolls: attention over beats, told the noise level and the prompt.
 
 Where the printed UNet slides small filters over a picture, this one takes the roll for what it is.
 
-* *Ticks are copies.* `fold` ticks (6, a sixteenth note) become the channels of one frame, and a
-  roll 64 frames instead of 384 columns. Small convolutions, the same for all pitches, do what is
-  local: whether six noisy ticks are a note, where it begins, where it ends.
+* *Ticks are copies, and notes begin on beats.* The `fold` ticks of a beat (24) become the channels
+  of one frame, and a roll 16 frames instead of 384 columns. Small convolutions, the same for all
+  pitches, do what is local: whether the noisy ticks of a beat hold a note, where it begins, where
+  it ends. The place in the beat is known by construction, for windows begin on a beat.
 * *Harmony is not local in pitch.* All pitches of a frame become one token, so an octave is as
   near as a semitone; the tokens attend to each other over the whole roll. As in a UNet, what is
   local is carried across and joined to what is global.
@@ -59,7 +60,7 @@ class Block(nn.Module):
 
 
 class FrameTransformer(Denoiser):
-    """Convolutions shared by all pitches at both ends, a transformer over frames between.
+    """Convolutions shared by all pitches at both ends, a transformer over beats between.
 
     Parameters
     ----------
@@ -68,9 +69,7 @@ class FrameTransformer(Denoiser):
     prior : float
         ρ of the noise that it will see.
     fold : int
-        Ticks a frame, one token each.
-    beat : int
-        Frames a beat: each has an embedding of its place in the beat. Windows begin on a beat.
+        Ticks a frame; a frame is one token.
     width, depth, heads : int
         Of the transformer.
     filters : int
@@ -79,17 +78,15 @@ class FrameTransformer(Denoiser):
     """
 
     def __init__(
-        self, pitches=56, prior=0.07, fold=6, beat=4, width=256, depth=5, heads=4, filters=32,
-        dropout=0.0,
+        self, pitches=56, prior=0.07, fold=24, width=256, depth=4, heads=4, filters=64, dropout=0.0
     ):
         super().__init__()
-        self.stride, self.pitches, self.prior, self.beat = fold, pitches, prior, beat
+        self.stride, self.pitches, self.prior = fold, pitches, prior
         self.narrow = narrow = max(filters // 4, 1)  # features a cell that pass through the tokens
         self.level = LevelEmbedding(width)
         self.stem = nn.Sequential(conv(fold, filters), conv(filters, filters))
         self.squeeze = nn.Conv2d(filters, narrow, 1)
         self.read = nn.Linear(pitches * narrow, width)
-        self.place = nn.Parameter(torch.zeros(beat, width))
         self.blocks = nn.ModuleList([Block(width, heads, dropout) for _ in range(depth)])
         self.norm = nn.LayerNorm(width)
         self.write = nn.Linear(width, pitches * narrow)
@@ -114,7 +111,6 @@ class FrameTransformer(Denoiser):
         local = self.stem(cells.contiguous(memory_format=torch.channels_last))  # (B, filters, P, n)
         tokens = self.squeeze(local).permute(0, 3, 1, 2).reshape(B, n, -1)
         h = self.read(tokens) + self.level(alpha_bar_t)[:, None]  # (B, n, width)
-        h = h + self.place.repeat(-(-n // self.beat), 1)[:n]
         angle = torch.arange(n, device=h.device)[:, None] * self.rates
         for block in self.blocks:
             h = block(h, angle)

@@ -13,7 +13,7 @@ import pretty_midi
 import pytest
 import torch
 
-from binolab import cli, rolls, training, weights
+from binolab import cli, presets, rolls, training, weights
 
 MELODY = [(67, 1), (67, 1), (69, 0.5), (71, 0.5), (72, 2), (71, 1), (69, 1), (67, 2), (64, 1), (67, 2)]
 
@@ -36,7 +36,7 @@ def write_melody(path, *, resolution=220, repeat=1, velocity=91):
 def model(tmp_path_factory):
     """Weights of the real network's kind, tiny and untrained: the plumbing does not care."""
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    config = training.PRESETS["tiny"]
+    config = presets.PRESETS["tiny"]
     run = training.Run(config, 0.07, 56, torch.device("cpu"))
     weights.save(path, run.model, run.card)
     return str(path)

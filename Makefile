@@ -1,0 +1,63 @@
+# From nothing but Python 3.11-3.13 and make: `make book`, `make test`.
+# Every set-up step hangs on one stamp, .venv/.installed; delete .venv to begin again.
+#
+#   PYTHON=python3.12 make book       which Python builds .venv
+#   UV_TORCH_BACKEND=cpu make book    the small CPU build of torch on Linux (no GPU needed)
+
+PYTHON ?= python3
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+unexport VIRTUAL_ENV PYTHONPATH
+
+VENV    := .venv
+STAMP   := $(VENV)/.installed
+BIN     := $(VENV)/bin
+HTML    := _build/html
+INSTALL := install -c constraints.txt -e ".[book,test]"
+
+# What a page is made of; a change to any of it rebuilds the book.
+SOURCES := _config.yml $(shell find book binolab/widgets.py -type f \
+             -not -path '*/.*' -not -path '*/__pycache__/*' 2>/dev/null)
+
+# nbval runs every chapter; what differs between processors is tagged in the chapter itself.
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=300 \
+         --nbval-sanitize-with tests/nbval.cfg
+
+.DEFAULT_GOAL := help
+.PHONY: help book test execute vendor clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make book      build the pages into $(HTML)/index.html"
+	@echo "make test      test the library, the pages (in Chromium, if there is one) and the chapters"
+	@echo "make execute   run the chapters anew and store what they show"
+	@echo "make vendor    fetch anew the scripts and fonts that the pages load (needs npm)"
+	@echo "make clean     remove what was built; .venv stays"
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) \
+	  else f"binolab needs Python 3.11 to 3.13, $(PYTHON) is {v[0]}.{v[1]}: PYTHON=python3.12 make ...")'
+	$(PYTHON) -m venv --clear $(VENV)
+	( $(BIN)/python -m pip install -q -c constraints.txt uv \
+	  && $(BIN)/uv pip $(INSTALL) --python $(BIN)/python ) \
+	  || $(BIN)/python -m pip $(INSTALL)
+	touch $@
+
+book: $(HTML)/.built
+	@echo "open $(HTML)/index.html"
+
+$(HTML)/.built: $(STAMP) $(SOURCES)
+	$(BIN)/jupyter-book build book -W -n --keep-going --all
+	touch $@
+
+test: $(STAMP) $(HTML)/.built
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(NBVAL) tests $(wildcard book/*.ipynb)
+
+execute: $(STAMP)
+	$(BIN)/python scripts/execute.py $(CHAPTERS)
+
+vendor: $(STAMP)
+	$(BIN)/python scripts/vendor.py
+
+clean:
+	rm -rf _build .pytest_cache .hypothesis build dist
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

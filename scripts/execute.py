@@ -1,0 +1,81 @@
+"""Run the chapters and store what they show, so that a second run changes as little as possible.
+
+    make execute                                every chapter of book/_toc.yml
+    make execute CHAPTERS="book/02-rolls.ipynb"
+
+A chapter is written only when all of its cells ran. Widgets keep their state, so their sliders
+live on the page with no kernel. Chapters show no progress bar (``progress=False``): what it says
+differs from run to run.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import yaml
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+BOOK = Path(__file__).parents[1] / "book"
+STATE = "application/vnd.jupyter.widget-state+json"
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+def chapters():
+    """The notebooks that the table of contents names, in its order."""
+    toc = yaml.safe_load((BOOK / "_toc.yml").read_text())
+    names = [toc["root"]] + [c["file"] for part in toc["parts"] for c in part["chapters"]]
+    return [BOOK / f"{name}.ipynb" for name in names if (BOOK / f"{name}.ipynb").exists()]
+
+
+def settle(notebook):
+    """Drop what differs from run to run: times, this machine's Python, random identifiers."""
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)  # times
+    notebook.metadata["kernelspec"] = KERNEL
+    notebook.metadata["language_info"] = {"name": "python"}
+    widgets = notebook.metadata.get("widgets", {}).get(STATE, {}).get("state", {})
+    text = nbformat.writes(notebook)
+    for number, name in enumerate(widgets, start=1):
+        text = text.replace(name, f"{number:032x}")
+    return nbformat.reads(text, as_version=4)
+
+
+def execute(path):
+    """Run one chapter in place; returns its seconds."""
+    start = time.monotonic()
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata.pop("widgets", None)
+    NotebookClient(
+        notebook,
+        timeout=1200,
+        kernel_name="python3",
+        store_widget_state=True,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(path.parent)}},
+    ).execute()
+    temporary = path.with_suffix(".tmp")
+    nbformat.write(settle(notebook), temporary)
+    os.replace(temporary, path)
+    return time.monotonic() - start
+
+
+def main():
+    paths = [Path(argument) for argument in sys.argv[1:]] or chapters()
+    for number, path in enumerate(paths, start=1):
+        print(f"[{number}/{len(paths)}] {path.name} ", end="", flush=True)
+        try:
+            seconds = execute(path)
+        except (CellExecutionError, OSError, nbformat.ValidationError) as error:
+            print(f"failed; the file is as it was\n{error}")
+            return 1
+        print(f"{seconds:.0f} s, {path.stat().st_size / 1e3:.0f} kB", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""Fetch what the pages load, so that no page asks another host for anything.
+
+    make vendor
+
+Each package comes from npm by name and version (`npm pack`); of each only the files below are
+kept, in book/_extra, and vendor/README.md there says what they are and under which licence.
+A second run writes the same bytes. To update: change a version here, run, build, look.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from importlib.metadata import files
+from pathlib import Path
+
+EXTRA = Path(__file__).parents[1] / "book" / "_extra"
+# The widgets' manager looks for its icons below the page, at the path of its own package.
+MANAGER = "@jupyter-widgets/html-manager/dist"
+FOLDERS = ("vendor", "@jupyter-widgets")
+
+# npm package, version, what it is for, {file in the package (a trailing / means a folder): name}
+PACKAGES = [
+    (
+        "mathjax",
+        "3.2.2",
+        "typesets the equations",
+        {
+            "es5/tex-chtml.js": "vendor/mathjax/tex-chtml.js",
+            "es5/output/chtml/fonts/woff-v2/": "vendor/mathjax/output/chtml/fonts/woff-v2/",
+            "LICENSE": "vendor/mathjax/LICENSE",
+        },
+    ),
+    (
+        "requirejs",
+        "2.3.8",
+        "loads the widgets' manager",
+        {"require.js": "vendor/requirejs/require.js"},
+    ),
+    (
+        "@jupyter-widgets/html-manager",
+        "1.0.15",
+        "brings the sliders to life with no kernel",
+        {
+            "dist/embed-amd.js": f"{MANAGER}/embed-amd.js",
+            "dist/1551f4f60c37af51121f.woff2": f"{MANAGER}/1551f4f60c37af51121f.woff2",
+        },
+    ),
+]
+
+
+def unpack(package, version, folder):
+    """Fetch one package and return the folder that it was unpacked to."""
+    subprocess.run(
+        ["npm", "pack", "--silent", f"{package}@{version}"],
+        cwd=folder,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    (archive,) = folder.glob("*.tgz")
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder, filter="data")
+    return folder / "package"
+
+
+def main():
+    rows = []
+    with tempfile.TemporaryDirectory() as temporary:
+        new = Path(temporary) / "new"
+        for number, (package, version, purpose, wanted) in enumerate(PACKAGES):
+            print(f"{package} {version}", flush=True)
+            folder = Path(temporary) / str(number)
+            folder.mkdir()
+            source = unpack(package, version, folder)
+            for name, target in wanted.items():
+                (new / target).parent.mkdir(parents=True, exist_ok=True)
+                copy = shutil.copytree if name.endswith("/") else shutil.copyfile
+                copy(source / name, new / target)
+            licence = json.loads((source / "package.json").read_text())["license"]
+            kept = ", ".join(f"`{target}`" for target in wanted.values())
+            rows.append(f"| {package} | {version} | {licence} | {purpose} | {kept} |")
+        # the package comes without its licence; ipywidgets, of the same project, has it
+        licence = next(f for f in files("ipywidgets") if f.name == "LICENSE").read_text()
+        (new / MANAGER / "LICENSE").write_text(licence)
+        (new / "vendor" / "README.md").write_text(
+            "# Vendored: what the pages load\n\n"
+            "Written by `make vendor` (`scripts/vendor.py`); do not edit by hand.\n\n"
+            "| npm package | version | licence | what for | files |\n"
+            "|---|---|---|---|---|\n" + "\n".join(rows) + "\n\n"
+            "The `.woff2` beside the widgets' manager is Font Awesome 5 Free Solid (SIL OFL 1.1).\n"
+        )
+        for folder in FOLDERS:
+            shutil.rmtree(EXTRA / folder, ignore_errors=True)
+            shutil.copytree(new / folder, EXTRA / folder)
+    size = sum(path.stat().st_size for path in EXTRA.rglob("*") if path.is_file())
+    print(f"book/_extra: {size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,235 @@
+"""The chorales: split by melody, parsed once, kept where one says; and folders of one's own."""
+
+import json
+from importlib.resources import files
+
+import numpy as np
+import pretty_midi
+import pytest
+import torch
+
+from binolab import datasets, prompting, rolls
+
+LISTED = json.loads(files("binolab").joinpath("chorales.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def score():
+    return datasets.chorale_score("bwv269")
+
+
+@pytest.fixture
+def two(monkeypatch, tmp_path):
+    """A list of two chorales, one to learn from, and an empty cache."""
+    few = {"music21": "0", "train": ["bwv269"], "valid": ["bwv347"], "test": []}
+    (tmp_path / "chorales.json").write_text(json.dumps(few))
+    monkeypatch.setattr(datasets, "files", lambda package: tmp_path)
+    monkeypatch.setenv("BINOLAB_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def soprano_runs(roll, size=12):
+    """All runs of successive intervals of the top line, repeated notes counted."""
+    line = prompting.melody_line(torch.from_numpy(roll)).numpy()
+    tick = np.arange(len(line))
+    before = np.where(tick > 0, roll[line, tick - 1], False)  # was its row lit a tick ago?
+    struck = (line >= 0) & roll[line, tick] & ((np.roll(line, 1) != line) | ~before)
+    steps = np.diff(line[struck]).tolist()
+    return {tuple(steps[i : i + size]) for i in range(len(steps) - size + 1)}
+
+
+# --- the split -----------------------------------------------------------------------------------
+
+
+def test_the_split_is_written_down_and_disjoint():
+    assert [len(LISTED[s]) for s in datasets.SPLITS] == [279, 39, 47]
+    names = [n for s in datasets.SPLITS for n in LISTED[s]]
+    assert len(set(names)) == 365
+
+
+def test_tunes_that_bach_set_many_times_lie_in_one_split():
+    home = {n: s for s in datasets.SPLITS for n in LISTED[s]}
+    for family in (
+        ["bwv244.15", "bwv244.17", "bwv244.44", "bwv244.54", "bwv244.62"],  # O Haupt voll Blut
+        ["bwv13.6", "bwv44.7", "bwv244.10", "bwv244.37", "bwv245.11", "bwv392"],  # O Welt
+        ["bwv227.1", "bwv227.7", "bwv81.7", "bwv64.8"],  # Jesu, meine Freude
+    ):
+        assert len({home[n] for n in family}) == 1, {n: home[n] for n in family}
+
+
+def test_no_split_shares_a_run_of_its_sopranos():
+    """On all 365, where an earlier use has parsed them (a minute of work otherwise)."""
+    cache = datasets.cache_folder() / f"chorales-{LISTED['music21']}.npz"
+    if not cache.exists():
+        pytest.skip("the chorales are not parsed yet: binolab.datasets.chorales() does it")
+    pieces = {s: datasets.chorales(s, progress=False) for s in datasets.SPLITS}
+    assert [len(p) for p in pieces.values()] == [279, 39, 47]
+    assert len(datasets.chorales(progress=False)) == 365
+    runs = {s: set().union(*(soprano_runs(p.roll) for p in pieces[s])) for s in datasets.SPLITS}
+    for a, b in (("train", "valid"), ("train", "test"), ("valid", "test")):
+        assert not runs[a] & runs[b], (a, b)
+    every = [p.roll for s in pieces.values() for p in s]
+    assert all(r.shape[0] == 56 and r.dtype == bool for r in every)
+    assert abs(datasets.density(datasets.chorales(progress=False)) - 0.0693) < 0.001
+    lit = np.logical_or.reduce([r.any(1) for r in every]).nonzero()[0]
+    assert (lit[0] + 33, lit[-1] + 33) == (36, 81)
+
+
+def test_an_unknown_split_is_refused():
+    with pytest.raises(ValueError, match="train, valid, test"):
+        datasets.chorales("dev")
+
+
+# --- one chorale ---------------------------------------------------------------------------------
+
+
+def test_a_chorale_has_four_voices_in_range_and_on_the_grid(score):
+    roll = datasets.score_roll(score)
+    assert roll.shape == (56, round(float(score.highestTime) * 24))
+    voices = roll.sum(0)
+    assert voices.max() == 4 and (voices == 4).mean() > 0.8
+    lit = roll.any(1).nonzero()[0] + 33
+    assert lit.min() >= 36 and lit.max() <= 81
+    onsets = [start for _, start, _ in rolls.notes(roll)]
+    assert np.mean([s % 12 == 0 for s in onsets]) > 0.9
+
+
+def test_the_notes_of_a_roll_are_the_notes_of_its_score(score):
+    """Every onset of the score strikes a cell, and no other cell is struck."""
+    expected = {
+        (p.midi - 33, round(float(n.offset) * 24))
+        for part in score.parts
+        for n in part.flatten().notes
+        for p in n.pitches
+        if n.tie is None or n.tie.type == "start"
+    }
+    roll = datasets.score_roll(score)
+    found = {(row, start) for row, start, _ in rolls.notes(roll)}
+    assert found == expected
+
+
+@pytest.mark.parametrize("name", ["bwv112.5", "bwv190.7", "bwv244.3", "bwv248.5"])
+def test_a_name_means_that_file_alone(name):
+    """music21 takes a name for a beginning: bwv190.7-inst, with trumpets, came for bwv190.7."""
+    score = datasets.chorale_score(name)
+    assert len(score.parts) == 4
+    roll = datasets.score_roll(score)
+    assert roll.sum(0).max() <= 4 and roll.any(1).nonzero()[0].max() + 33 <= 81
+
+
+def test_a_tied_note_is_one_note_and_a_repeated_one_two():
+    from music21 import note, stream, tie
+
+    part = stream.Part()
+    for offset, kind in ((0, "start"), (1, "stop"), (2, None)):
+        struck = note.Note("C4", quarterLength=1)
+        struck.tie = tie.Tie(kind) if kind else None
+        part.insert(offset, struck)
+    whole = stream.Score([part])
+    assert rolls.notes(datasets.score_roll(whole)) == [(27, 0, 48), (27, 48, 72)]
+
+
+def test_voices_that_meet_are_kept_once():
+    from music21 import note, stream
+
+    parts = [stream.Part([note.Note("C4", quarterLength=2)]) for _ in range(2)]
+    assert rolls.notes(datasets.score_roll(stream.Score(parts))) == [(27, 0, 48)]
+
+
+# --- the cache -----------------------------------------------------------------------------------
+
+
+def test_the_cache_lies_where_the_variable_says_and_spares_the_parsing(two, monkeypatch):
+    first = datasets.chorales(progress=False)
+    parsed = [datasets.score_roll(datasets.chorale_score(p.name)) for p in first]
+    assert [p.name for p in first] == ["bwv269", "bwv347"]
+    assert [p.name for p in two.iterdir()] == ["chorales-0.npz"]
+    monkeypatch.setattr(datasets, "chorale_score", lambda name: pytest.fail("parsed again"))
+    again = datasets.chorales("valid", progress=False)
+    assert [p.name for p in again] == ["bwv347"]
+    assert again[0].roll.dtype == bool and np.array_equal(again[0].roll, first[1].roll)
+    assert all(np.array_equal(p.roll, roll) for p, roll in zip(first, parsed))
+
+
+def test_an_interrupted_parse_leaves_no_cache(two, monkeypatch):
+    def interrupted(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(datasets, "chorale_score", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        datasets.chorales(progress=False)
+    assert not two.exists() or not list(two.iterdir())
+
+
+def test_without_the_variable_the_cache_is_the_users(monkeypatch, tmp_path):
+    monkeypatch.delenv("BINOLAB_CACHE", raising=False)
+    assert datasets.cache_folder().name == "binolab"
+    monkeypatch.setenv("BINOLAB_CACHE", str(tmp_path))
+    assert datasets.cache_folder() == tmp_path
+
+
+# --- anyone's own files --------------------------------------------------------------------------
+
+
+def write(path, pitch=60, beats=2):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    roll = rolls.from_notes([(pitch - 21, 0, 24 * beats)], 88)
+    rolls.write_midi(rolls.to_midi(roll, low=21), path)
+
+
+def test_a_folder_is_read_to_the_bottom_and_bad_files_are_named_and_skipped(tmp_path, capsys):
+    write(tmp_path / "b.mid", 60)
+    write(tmp_path / "deep" / "a.MIDI", 62)
+    write(tmp_path / "high.mid", 100)
+    (tmp_path / "broken.mid").write_text("no music")
+    (tmp_path / "empty.mid").touch()
+    (tmp_path / "notes.txt").write_text("not looked at")
+    pieces = datasets.midi_folder(tmp_path, progress=False)
+    assert [p.name for p in pieces] == ["b.mid", "deep/a.MIDI"]
+    assert [rolls.notes(p.roll) for p in pieces] == [[(27, 0, 48)], [(29, 0, 48)]]
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 3 and all(line.startswith("skipped ") for line in lines)
+    for line, name, why in zip(
+        lines, ("broken", "empty", "high"), ("not a readable", "0 bytes", "outside MIDI 33..88")
+    ):
+        assert f"{name}.mid: " in line and why in line and line.count(".mid") == 1
+
+
+def test_a_wider_range_takes_what_the_papers_range_refuses(tmp_path):
+    write(tmp_path / "high.mid", 100)
+    (piece,) = datasets.midi_folder(tmp_path, low=21, pitches=88, progress=False)
+    assert piece.roll.shape == (88, 48) and piece.roll[79].all()
+
+
+@pytest.mark.parametrize("content", ["nothing", "only bad"])
+def test_a_folder_without_a_usable_file_is_refused(tmp_path, content):
+    if content == "only bad":
+        (tmp_path / "x.mid").touch()
+    with pytest.raises(ValueError, match="no usable MIDI file") as caught:
+        datasets.midi_folder(tmp_path, progress=False)
+    assert "\n" not in str(caught.value) and str(tmp_path) in str(caught.value)
+
+
+def test_a_missing_folder_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="no such folder"):
+        datasets.midi_folder(tmp_path / "none")
+
+
+def test_density_counts_cells_of_all_pieces():
+    pieces = [
+        datasets.Piece("a", np.ones((2, 3), bool)), datasets.Piece("b", np.zeros((2, 9), bool))
+    ]
+    assert datasets.density(pieces) == 0.25
+
+
+@pytest.mark.parametrize("n", [2, 3, 9, 10, 25])
+def test_holding_out_leaves_no_piece_in_both_parts(n):
+    pieces = [datasets.Piece(str(i), np.zeros((2, 3), bool)) for i in range(n)]
+    learned, held = datasets.hold_out(pieces)
+    assert learned and held and {p.name for p in learned}.isdisjoint(p.name for p in held)
+    assert len(learned) + len(held) == n and len(held) == max(1, n // 10)
+
+
+def test_a_lone_piece_is_learned_from_and_measured_on():
+    pieces = [datasets.Piece("a", np.zeros((2, 3), bool))]
+    assert datasets.hold_out(pieces) == (pieces, pieces)

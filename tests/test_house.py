@@ -1,0 +1,176 @@
+"""The house: what is declared agrees, what is committed travels, and the chapters are executed."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import binolab
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+TOC = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
+NAMES = [TOC["root"]] + [c["file"] for part in TOC["parts"] for c in part["chapters"]]
+CHAPTERS = [n for n in NAMES if (ROOT / "book" / f"{n}.ipynb").exists()]
+CONDA = {"pytorch": "torch", "pysoundfile": "soundfile", "playwright-python": "playwright"}
+
+
+def tracked():
+    """The files that git tracks, or would: all but what it ignores."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    return [ROOT / name for name in names.split("\0") if name and (ROOT / name).is_file()]
+
+
+def declared():
+    """Every requirement of pyproject.toml, extras and all."""
+    lists = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    return [Requirement(line) for lines in lists for line in lines]
+
+
+def pinned():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    requirements = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    return {canonicalize_name(r.name): r.specifier for r in requirements}
+
+
+def test_environment_agrees_with_pyproject():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert environment["name"] == PROJECT["name"] and environment["channels"] == ["conda-forge"]
+    conda = {}
+    for line in environment["dependencies"]:
+        requirement = Requirement(line)
+        name = CONDA.get(requirement.name, requirement.name)
+        conda[canonicalize_name(name)] = str(requirement.specifier)
+    ours = {canonicalize_name(r.name): str(r.specifier) for r in declared()}
+    python = str(Requirement("python" + PROJECT["requires-python"]).specifier)
+    assert conda == ours | {"python": python, "pip": ""}
+
+
+def test_constraints_pin_all_that_is_installed():
+    pins, seen = pinned(), set()
+    assert all(len(s) == 1 and str(s).startswith("==") for s in pins.values())
+    assert str(pins["torch"]) == "==2.13.0"
+    todo = [(r.name, r.extras) for r in declared()]
+    while todo:
+        name, extras = todo.pop()
+        name = canonicalize_name(name)
+        if (name, frozenset(extras)) in seen or re.match("nvidia-|cuda-|triton", name):
+            continue  # torch pins what it brings for a GPU
+        seen.add((name, frozenset(extras)))
+        try:
+            installed = version(name)
+        except PackageNotFoundError:
+            continue  # of another platform
+        assert name in pins, f"{name} {installed} is not in constraints.txt"
+        for line in requires(name) or []:
+            r = Requirement(line)
+            wanted = [{"extra": extra} for extra in extras] or [{"extra": ""}]
+            if r.marker is None or any(r.marker.evaluate(w) for w in wanted):
+                todo.append((r.name, r.extras))
+    assert len(seen) > 100
+
+
+def test_one_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert PROJECT["version"] == citation["version"] == binolab.__version__
+
+
+def test_citation_cites_the_paper():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert {"cff-version", "message", "title", "authors", "license"} <= set(citation)
+    paper = citation["references"][0]
+    assert paper["authors"][0]["family-names"] == "Atassi"
+    assert paper["title"] == "Generating symbolic music using diffusion models"
+
+
+def test_repository_address_is_empty_or_an_address():
+    url = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+    assert url == "" or re.fullmatch(r"https://[^/]+/[^/]+/[^/]+", url)
+    assert "urls" not in PROJECT
+
+
+def test_nothing_of_this_machine_is_committed():
+    own = r"(?<![\w.])/(home|Users|root|tmp|work|opt)/[\w.-]+"
+    registry = r"(pypi\.org|pythonhosted\.org|npmjs\.(org|com)|download\.pytorch\.org)"
+    for path in tracked():
+        if path == Path(__file__) or "_extra" in path.parts or path.stat().st_size > 5e6:
+            continue
+        try:
+            text = path.read_text()
+        except UnicodeDecodeError:
+            continue  # weights, sounds
+        text = re.sub(r"base64,[A-Za-z0-9+/=]+", "", text)
+        if path.suffix == ".ipynb":  # what pictures are made of may look like anything
+            text = re.sub(r'"(image|audio)/[\w+]+": "[A-Za-z0-9+/=\\]+"', "", text)
+        for pattern in (own, registry):
+            found = re.search(pattern, text)
+            assert not found, f"{path.relative_to(ROOT)}: {found.group()}"
+
+
+def test_every_chapter_of_the_contents_exists():
+    missing = [n for n in NAMES if not any((ROOT / "book").glob(f"{n}.*"))]
+    assert missing == []
+
+
+def test_every_notebook_is_in_the_contents():
+    assert sorted(p.stem for p in (ROOT / "book").glob("*.ipynb")) == sorted(CHAPTERS)
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_chapter_is_executed(name):
+    path = ROOT / "book" / f"{name}.ipynb"
+    notebook = json.loads(path.read_text())
+    code = [c for c in notebook["cells"] if c["cell_type"] == "code" and "".join(c["source"])]
+    counts = [c["execution_count"] for c in code]
+    assert counts == list(range(1, len(code) + 1)), "run `make execute`"
+    outputs = [output for cell in code for output in cell["outputs"]]
+    assert not [o for o in outputs if o["output_type"] == "error"]
+    assert not [o for o in outputs if o.get("name") == "stderr"], "a warning on the page"
+    assert "ProgressModel" not in path.read_text(), "a progress bar: pass progress=False"
+    assert path.stat().st_size < 1.5e6
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_chapter_skips_few_cells(name):
+    """Cells that nbval leaves out are for a GPU only, and few."""
+    notebook = json.loads((ROOT / "book" / f"{name}.ipynb").read_text())
+    code = [c for c in notebook["cells"] if c["cell_type"] == "code"]
+    skipped = [c for c in code if "nbval-skip" in c["metadata"].get("tags", [])]
+    assert len(skipped) <= 0.05 * len(code)
+
+
+def test_shipped_files_are_small_and_found():
+    from binolab import weights
+
+    folder = weights.data_folder()
+    assert folder.is_dir()
+    assert sum(p.stat().st_size for p in folder.rglob("*.safetensors")) <= 10e6
+
+
+def test_execute_settles_names_and_times():
+    sys.path.insert(0, str(ROOT / "scripts"))
+    try:
+        import execute
+    finally:
+        sys.path.pop(0)
+    from nbformat import v4
+
+    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "ab" * 16}}
+    cell = v4.new_code_cell("x", outputs=[v4.new_output("display_data", view)])
+    cell.metadata["execution"] = {"iopub.status.busy": "now"}
+    notebook = v4.new_notebook(cells=[cell])
+    notebook.metadata["widgets"] = {execute.STATE: {"state": {"ab" * 16: {"state": {}}}}}
+    settled = execute.settle(notebook)
+    assert "ab" * 16 not in str(settled) and f"{1:032x}" in str(settled.cells[0].outputs)
+    assert "execution" not in settled.cells[0].metadata

@@ -1,0 +1,239 @@
+"""Every prompt is a mask: the masks are right, and what they know comes back untouched."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from binolab import prompting, rolls, sampling, weights
+
+P, L = 12, 48
+CARD = {"prior": 0.2, "schedule": ["power", 2], "T": 40, "pitches": P, "length": L}
+ROLLS = arrays(bool, st.tuples(st.integers(1, 6), st.integers(1, 30)))
+
+
+def bits(roll):
+    return torch.as_tensor(np.asarray(roll)).float()[None, None]
+
+
+def model(x_t, alpha_bar_t, known=None):
+    """Contradicts what it sees, so that nothing is kept by chance."""
+    return 0.9 - 0.8 * x_t
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def melody(*notes, pitches=P, length=L):
+    return bits(rolls.from_notes(notes, pitches, length))
+
+
+# --- masks ---------------------------------------------------------------------------------------
+
+
+@given(ROLLS, st.integers(-2, 32), st.integers(-2, 32))
+def test_before_and_outside_are_spans_of_ticks(roll, start, end):
+    x, tick = bits(roll), torch.arange(roll.shape[1])
+    assert prompting.before(x, start).shape == x.shape
+    assert (prompting.before(x, start)[0, 0] == (tick < start)).all()
+    expected = torch.tensor([not start <= t < end for t in range(roll.shape[1])])
+    assert (prompting.outside(x, start, end)[0, 0] == expected).all()
+
+
+def slow_line(roll):
+    """The top row of each tick; a tick that falls between two equal, higher tops is a gap."""
+    tops = [max(column.nonzero()[0], default=-1) for column in roll.T]
+    return [
+        tops[t - 1]
+        if 0 < t < len(tops) - 1 and tops[t - 1] == tops[t + 1] > tops[t]
+        else tops[t]
+        for t in range(len(tops))
+    ]
+
+
+@given(ROLLS)
+def test_the_melody_and_all_above_it_are_known(roll):
+    line = slow_line(roll)
+    assert prompting.melody_line(bits(roll))[0, 0].tolist() == line
+    known = prompting.above_melody(bits(roll))[0, 0]
+    for t, top in enumerate(line):
+        assert known[:, t].tolist() == [top >= 0 and r >= top for r in range(len(roll))]
+
+
+def test_the_line_goes_on_across_the_gap_of_a_note_struck_again():
+    x = melody((9, 0, 24), (9, 24, 48), (4, 0, 48))
+    assert x[0, 0, 9, 23] == 0  # the gap
+    assert (prompting.melody_line(x) == 9).all()
+    known = prompting.above_melody(x)
+    assert known[0, 0, 9:].all() and not known[0, 0, :9].any()  # the gap itself is known, and dark
+
+
+def test_where_the_melody_rests_nothing_is_known():
+    x = melody((9, 0, 12), (7, 20, 48))
+    line = prompting.melody_line(x)[0, 0]
+    assert line.tolist() == [9] * 12 + [-1] * 8 + [7] * 28
+    known = prompting.above_melody(x)[0, 0]
+    assert not known[:, 12:20].any() and known[9:, :12].all() and not known[:9, :12].any()
+    assert not prompting.above_melody(torch.zeros(1, 1, P, L)).any()
+
+
+def test_masks_are_made_roll_by_roll():
+    x = torch.cat([melody((9, 0, 48)), melody((3, 0, 24)), torch.zeros(1, 1, P, L)])
+    together = prompting.above_melody(x)
+    for i in range(3):
+        assert torch.equal(together[i : i + 1], prompting.above_melody(x[i : i + 1]))
+
+
+def test_prompts_to_train_with_are_of_four_kinds_and_a_share_of_the_batch():
+    x = melody((9, 0, 24), (7, 24, 48), (2, 0, 48)).expand(600, -1, -1, -1)
+    known = prompting.random_prompts(x, 0.5, seeded())
+    assert known.shape == x.shape and known.dtype == torch.bool
+    with_prompt = known.flatten(1).any(1).float().mean().item()
+    assert 0.38 < with_prompt < 0.55  # some drawn prompts know nothing
+    harmony = prompting.above_melody(x[:1])[0]
+    assert sum(torch.equal(k, harmony) for k in known) > 20
+    assert torch.equal(known, prompting.random_prompts(x, 0.5, seeded()))
+    assert not prompting.random_prompts(x, 0.0, seeded()).any()
+    for k in known[:, 0]:  # each is a span of ticks, a range of rows, or the melody and above
+        ticks, rows = (k == k[:1]).all(), (k == k[:, :1]).all()
+        assert ticks or rows or torch.equal(k, harmony[0])
+
+
+# --- known cells ---------------------------------------------------------------------------------
+
+PROMPTS = {
+    "complete": (lambda x, **o: prompting.complete(model, CARD, x, 20, **o),
+                 lambda x: prompting.before(x, 20)),
+    "infill": (lambda x, **o: prompting.infill(model, CARD, x, 10, 30, **o),
+               lambda x: prompting.outside(x, 10, 30)),
+    "harmonize": (lambda x, **o: prompting.harmonize(model, CARD, x, **o), prompting.above_melody),
+    "vary": (lambda x, **o: prompting.vary(model, CARD, x, 0.6, **o),
+             lambda x: torch.zeros_like(x, dtype=torch.bool)),
+}
+HOW = [("naive", {}), ("xor", {}), ("xor", {"nested": True}), ("posterior", {}),
+       ("posterior", {"refresh": 0.5})]
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+@pytest.mark.parametrize("sampler, options", HOW)
+@settings(max_examples=4)
+@given(seed=st.integers(0, 2**31), bit=st.sampled_from(["draw", "threshold"]))
+def test_known_cells_come_back_untouched(prompt, sampler, options, seed, bit):
+    x = sampling.noise((2, 1, P, L), 0.2, seeded(seed))
+    given_x = x.clone()
+    write, mask = PROMPTS[prompt]
+    found = write(x, sampler=sampler, steps=4, bit=bit, generator=seeded(seed), **options)
+    known = mask(x)
+    assert found.shape == x.shape and set(found.unique().tolist()) <= {0.0, 1.0}
+    assert torch.equal(found[known], x[known]) and torch.equal(x, given_x)
+    assert not torch.equal(found, x)  # the rest was written
+
+
+@pytest.mark.parametrize("sampler, options", HOW)
+@settings(max_examples=6)
+@given(seed=st.integers(0, 2**31), share=st.floats(0, 1), strength=st.floats(0, 1))
+def test_any_painted_mask_comes_back_untouched(sampler, options, seed, share, strength):
+    generator = seeded(seed)
+    x = sampling.noise((2, 1, P, L), 0.3, generator)
+    known = torch.rand(x.shape, generator=generator) < share
+    found = prompting.paint(model, CARD, x, known, sampler=sampler, steps=3, strength=strength,
+                            generator=generator, **options)
+    assert torch.equal(found[known], x[known])
+
+
+@pytest.mark.parametrize("sampler, options", HOW)
+def test_at_full_strength_free_cells_say_nothing(sampler, options):
+    """What a roll holds where it is to be written does not leak into what is written."""
+    x = sampling.noise((1, 1, P, L), 0.2, seeded())
+    known = prompting.before(x, 20)
+    other = torch.where(known, x, 1 - x)
+    a, b = (prompting.complete(model, CARD, v, 20, sampler=sampler, steps=5, generator=seeded(1),
+                               **options) for v in (x, other))
+    assert torch.equal(a, b)
+
+
+# --- strength, steps, sizes, seeds ---------------------------------------------------------------
+
+
+def test_strength_zero_returns_the_roll():
+    x = sampling.noise((2, 1, P, L), 0.2, seeded())
+    found = prompting.vary(model, CARD, x, 0, generator=seeded())
+    assert torch.equal(found, x) and found is not x
+
+
+def perfect(x0):
+    return lambda x_t, alpha_bar_t, known=None: x0
+
+
+@pytest.mark.parametrize("strength", [0.01, 0.3, 0.75, 1.0])
+def test_a_variation_begins_at_its_own_level(strength):
+    """x_T has the noise of t = strength · T, and takes the same share of the steps."""
+    x = sampling.noise((30, 1, P, L), 0.5, seeded())
+    seen = []
+    found = prompting.vary(perfect(x), CARD, x, strength, steps=40, generator=seeded(1),
+                           callback=lambda t, x_t, x0_hat: seen.append((t, x_t)))
+    assert torch.equal(found, x)
+    assert seen[0][0] == max(1, round(40 * strength)) and len(seen) == seen[0][0] + 1
+    level = (1 - strength) ** 2
+    for bit in (0, 1):
+        p = level * bit + (1 - level) * CARD["prior"]
+        cells = seen[0][1][x == bit]
+        assert abs(cells.mean().item() - p) < 4.5 * (p * (1 - p) / len(cells)) ** 0.5
+
+
+@pytest.mark.parametrize("steps", [1, 3, 100, 1200])
+def test_any_number_of_steps(steps):
+    calls = []
+
+    def counted(x_t, alpha_bar_t, known=None):
+        calls.append(alpha_bar_t[0].item())
+        return torch.full_like(x_t, 0.2)
+
+    found = prompting.generate(counted, CARD | {"pitches": 2, "length": 6}, steps=steps)
+    assert len(calls) == steps and calls[0] == 0 and all(a < b for a, b in zip(calls, calls[1:]))
+    assert set(found.unique().tolist()) <= {0.0, 1.0}
+
+
+def test_rolls_from_nothing_have_the_size_that_is_asked():
+    assert prompting.generate(model, CARD, steps=2).shape == (1, 1, P, L)
+    assert prompting.generate(model, CARD, 3, length=30, steps=2).shape == (3, 1, P, 30)
+
+
+@pytest.mark.parametrize("sampler", sampling.SAMPLERS)
+def test_the_seed_decides(sampler):
+    a, b, c = (prompting.generate(model, CARD, 2, sampler=sampler, steps=5, generator=seeded(s))
+               for s in (1, 1, 2))
+    assert torch.equal(a, b) and not torch.equal(a, c)
+    assert not torch.equal(a[0], a[1])
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.01, 50, float("nan")])
+def test_a_strength_outside_0_to_1_is_refused(strength):
+    with pytest.raises(ValueError, match="between 0 .* and 1"):
+        prompting.vary(model, CARD, torch.zeros(1, 1, P, L), strength)
+
+
+def test_unknown_samplers_and_rules_are_refused():
+    with pytest.raises(ValueError, match="naive, xor, posterior"):
+        prompting.generate(model, CARD, sampler="ddim")
+    with pytest.raises(ValueError, match="draw or threshold"):
+        prompting.generate(model, CARD, bit="round", steps=2)
+
+
+@pytest.mark.parametrize("network", ["UNet", "FrameTransformer"])
+def test_a_real_network_writes_below_a_melody(network):
+    arguments = {"widths": [4, 8]} if network == "UNet" else {
+        "pitches": P, "prior": 0.2, "width": 16, "depth": 1, "heads": 2, "filters": 4
+    }
+    torch.manual_seed(0)
+    real = weights.build({"network": network, "arguments": arguments}).eval()
+    x = melody((9, 0, 24), (9, 24, 36), (7, 40, 48))
+    found = prompting.harmonize(real, CARD, x, steps=5, generator=seeded())
+    known = prompting.above_melody(x)
+    assert torch.equal(found[known], x[known]) and found[~known].any()
+    top = prompting.melody_line(found)[0, 0]
+    sounding = prompting.melody_line(x)[0, 0] >= 0
+    assert torch.equal(top[sounding], prompting.melody_line(x)[0, 0][sounding])

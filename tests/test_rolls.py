@@ -1,0 +1,302 @@
+"""MIDI and bits: round trips are exact on the grid, and bad files end in one clear line."""
+
+import mido
+import numpy as np
+import pretty_midi
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from binolab import rolls
+
+BITS = arrays(bool, st.tuples(st.integers(1, 6), st.integers(1, 60)))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("midi")
+
+
+def song(*notes, drum=False, resolution=480, tempo=100.0):
+    """A file of one instrument; notes are (pitch, first beat, one past the last)."""
+    midi = pretty_midi.PrettyMIDI(resolution=resolution, initial_tempo=tempo)
+    instrument = pretty_midi.Instrument(0, is_drum=drum)
+    instrument.notes = [
+        pretty_midi.Note(80, p, s * 60 / tempo, e * 60 / tempo) for p, s, e in notes
+    ]
+    midi.instruments.append(instrument)
+    return midi
+
+
+def tempo_map(path, changes, resolution):
+    """A file on disk with the tempo changes [(MIDI tick, microseconds a beat)] and no notes."""
+    file, track, now = mido.MidiFile(ticks_per_beat=resolution), mido.MidiTrack(), 0
+    for tick, tempo in sorted(changes):
+        track.append(mido.MetaMessage("set_tempo", tempo=tempo, time=tick - now))
+        now = tick
+    track.append(mido.MetaMessage("end_of_track", time=1))
+    file.tracks.append(track)
+    file.save(path)
+    return pretty_midi.PrettyMIDI(str(path))
+
+
+def through_disk(roll, path, **options):
+    """roll -> MIDI -> bytes on disk -> MIDI -> roll of the same shape."""
+    rolls.write_midi(rolls.to_midi(roll, **options), path)
+    midi = pretty_midi.PrettyMIDI(str(path))  # `read_midi` refuses a roll of silence
+    shape = {k: v for k, v in options.items() if k in ("low", "ticks")}
+    return rolls.from_midi(midi, pitches=len(roll), length=roll.shape[1], **shape)
+
+
+# --- round trips ---------------------------------------------------------------------------------
+
+
+@given(BITS, st.floats(4, 900), st.integers(0, 120), st.sampled_from([4, 6, 12, 24]))
+@example(np.array([[1, 0, 1, 0, 1, 1, 0, 0, 1]], bool), 100.0, 33, 24)
+@example(np.array([[0, 1, 0, 0, 0]], bool), 73.37, 33, 24)
+def test_any_bits_at_any_tempo_come_back_exactly(folder, roll, tempo, low, ticks):
+    again = through_disk(roll, folder / "a.mid", tempo=tempo, low=low, ticks=ticks)
+    assert np.array_equal(again, roll)
+
+
+@given(BITS, st.integers(24, 1000), st.floats(20, 300))
+def test_any_resolution_that_can_hold_the_grid_will_do(folder, roll, resolution, tempo):
+    like = pretty_midi.PrettyMIDI(resolution=resolution, initial_tempo=tempo)
+    assert np.array_equal(through_disk(roll, folder / "a.mid", like=like), roll)
+
+
+@given(
+    BITS,
+    st.sampled_from([96, 220, 480, 1024]),
+    st.dictionaries(st.integers(0, 1200), st.integers(60_000, 3_000_000), min_size=1, max_size=6),
+)
+def test_a_tempo_map_with_changes_is_kept_and_the_grid_follows_it(
+    folder, roll, resolution, changes
+):
+    like = tempo_map(folder / "map.mid", changes.items(), resolution)
+    assert np.array_equal(through_disk(roll, folder / "a.mid", like=like), roll)
+    written = [
+        (tick, message.tempo)
+        for tick, message in _absolute(mido.MidiFile(folder / "a.mid"))
+        if message.type == "set_tempo"
+    ]
+    wanted = sorted(({0: 500_000} | changes).items())  # 120 a minute until told otherwise
+    kept = [w for i, w in enumerate(wanted) if i == 0 or w[1] != wanted[i - 1][1]]
+    assert [t for t, _ in written] == [t for t, _ in kept]
+    # pretty_midi cuts the microseconds of a beat down to a whole number
+    assert all(abs(a - b) <= 1 for (_, a), (_, b) in zip(written, kept))
+
+
+def _absolute(file):
+    for track in file.tracks:
+        now = 0
+        for message in track:
+            now += message.time
+            yield now, message
+
+
+def test_a_full_roll_of_noise_comes_back_exactly(folder):
+    roll = np.random.default_rng(0).random((56, 384)) < 0.3
+    assert np.array_equal(through_disk(roll, folder / "a.mid"), roll)
+
+
+def test_another_size_comes_back_exactly(folder):
+    roll = np.random.default_rng(0).random((88, 64)) < 0.1
+    assert np.array_equal(through_disk(roll, folder / "a.mid", low=21, ticks=4), roll)
+
+
+@st.composite
+def melodies(draw):
+    """Notes in a few rows that do not overlap; no rest, and no note, of a single tick."""
+    found = []
+    for row in range(draw(st.integers(1, 4))):
+        now = draw(st.integers(0, 5))
+        for length, rest in draw(
+            st.lists(st.tuples(st.integers(2, 9), st.sampled_from([0, 2, 3, 7])), max_size=6)
+        ):
+            found.append((row, now, now + length))
+            now += length + rest
+    return found
+
+
+@given(melodies())
+def test_notes_become_bits_and_notes_again(found):
+    roll = rolls.from_notes(found, 4)
+    assert rolls.notes(roll) == sorted(found)
+
+
+def test_a_struck_again_note_gives_up_its_last_tick_and_gets_it_back(folder):
+    roll = rolls.from_notes([(2, 0, 24), (2, 24, 48)], 5, 60)
+    assert roll[2].nonzero()[0].tolist() == [*range(23), *range(24, 48)]
+    assert rolls.notes(roll) == [(2, 0, 24), (2, 24, 48)]
+    midi = rolls.to_midi(roll)
+    spans = [(n.start, n.end) for n in midi.instruments[0].notes]
+    assert spans[0][1] == spans[1][0]  # struck again at once, as in the score
+
+
+def test_a_true_rest_of_one_tick_is_the_one_thing_that_is_lost():
+    roll = rolls.from_notes([(0, 0, 4), (0, 5, 9)], 1, 9)
+    assert rolls.notes(roll) == [(0, 0, 5), (0, 5, 9)]
+
+
+def test_no_later_note_paints_a_gap_over():
+    held = rolls.from_notes([(0, 0, 12), (0, 6, 12)], 1, 12)
+    other_order = rolls.from_notes([(0, 6, 12), (0, 0, 12)], 1, 12)
+    assert not held[0, 5] and np.array_equal(held, other_order) and held.sum() == 11
+
+
+# --- from other people's files -------------------------------------------------------------------
+
+
+def test_instruments_are_merged_and_drums_left_out():
+    midi = song((60, 0, 1), (64, 1, 2))
+    midi.instruments += song((67, 0, 2)).instruments + song((40, 0, 2), drum=True).instruments
+    roll = rolls.from_midi(midi, low=33)
+    expected = rolls.from_notes([(27, 0, 24), (31, 24, 48), (34, 0, 48)], 56, 48)
+    assert np.array_equal(roll, expected)
+
+
+def test_a_note_of_another_instrument_strikes_again():
+    midi = song((60, 0, 2))
+    midi.instruments += song((60, 1, 2)).instruments
+    assert rolls.notes(rolls.from_midi(midi)) == [(27, 0, 24), (27, 24, 48)]
+
+
+def test_a_very_short_note_keeps_one_tick():
+    assert rolls.from_midi(song((60, 1.0, 1.001)), length=48).nonzero()[1].tolist() == [24]
+
+
+def test_rests_before_and_after_are_kept():
+    roll = rolls.from_midi(song((60, 2, 3)), length=120)
+    assert roll.shape == (56, 120) and roll.any(0).nonzero()[0].tolist() == list(range(48, 72))
+
+
+def test_the_pedal_holds_a_note_until_it_is_lifted_or_struck_again():
+    midi = song((60, 0, 1), (64, 0, 1), (64, 2, 2.5), (67, 3.5, 4), tempo=60)
+    pedal = [(127, 0.5), (0, 3)]
+    midi.instruments[0].control_changes = [pretty_midi.ControlChange(64, v, t) for v, t in pedal]
+    plain = rolls.notes(rolls.from_midi(midi))
+    assert plain == [(27, 0, 24), (31, 0, 24), (31, 48, 60), (34, 84, 96)]
+    held = rolls.notes(rolls.from_midi(midi, pedal=True))
+    assert held == [(27, 0, 72), (31, 0, 48), (31, 48, 72), (34, 84, 96)]
+
+
+def test_a_pedal_never_lifted_rings_to_the_end():
+    midi = song((60, 0, 1), (64, 3, 4), tempo=60)
+    midi.instruments[0].control_changes = [pretty_midi.ControlChange(64, 64, 0.5)]
+    assert rolls.notes(rolls.from_midi(midi, pedal=True)) == [(27, 0, 96), (31, 72, 96)]
+
+
+# --- windows -------------------------------------------------------------------------------------
+
+
+@given(BITS, st.integers(1, 25))
+def test_windows_reassemble_to_the_padded_roll(roll, length):
+    cut = rolls.windows(roll, length)
+    whole = np.concatenate(list(cut), axis=1)
+    assert cut.shape == (-(-roll.shape[1] // length), len(roll), length)
+    assert np.array_equal(whole[:, : roll.shape[1]], roll) and not whole[:, roll.shape[1] :].any()
+
+
+@given(BITS, st.integers(1, 25), st.integers(1, 25))
+def test_overlapping_windows_begin_every_hop_and_reach_the_end(roll, length, hop):
+    hop = min(hop, length)
+    cut = rolls.windows(roll, length, hop)
+    for i, window in enumerate(cut):
+        piece = roll[:, i * hop : i * hop + length]
+        assert np.array_equal(window[:, : piece.shape[1]], piece)
+        assert not window[:, piece.shape[1] :].any()
+    end = (len(cut) - 1) * hop + length
+    assert end >= roll.shape[1] and (len(cut) == 1 or end - hop < roll.shape[1])
+
+
+def test_a_window_of_rests_is_a_window():
+    roll = np.zeros((3, 100), bool)
+    roll[0, 0] = True
+    assert rolls.windows(roll, 40).shape == (3, 3, 40)
+
+
+# --- bad input: one line that names the fault and the remedy -------------------------------------
+
+
+def refused(path, *words):
+    with pytest.raises(rolls.MidiError) as caught:
+        rolls.from_midi(rolls.read_midi(path))
+    message = str(caught.value)
+    assert "\n" not in message and all(w in message for w in words), message
+
+
+def test_bad_files_are_refused_in_one_line(tmp_path):
+    (tmp_path / "empty.mid").touch()
+    (tmp_path / "text.mid").write_text("This is not\na MIDI file.\n")
+    song().write(str(tmp_path / "none.mid"))
+    song((60, 0, 1), drum=True).write(str(tmp_path / "drums.mid"))
+    refused(tmp_path / "no.mid", "no.mid", "no such file")
+    refused(tmp_path, "is a folder", "name one MIDI file")
+    refused(tmp_path / "empty.mid", "empty.mid", "0 bytes", "export")
+    refused(tmp_path / "text.mid", "text.mid", "not a readable MIDI file", "export")
+    refused(tmp_path / "none.mid", "none.mid", "no pitched notes")
+    refused(tmp_path / "drums.mid", "no pitched notes", "drums")
+
+
+def test_notes_outside_the_range_are_named_with_the_remedy(tmp_path):
+    song((20, 0, 1), (60, 0, 1), (96, 0, 1)).write(str(tmp_path / "wide.mid"))
+    refused(tmp_path / "wide.mid", "33..88", "20..96", "transpose")
+
+
+@pytest.mark.parametrize("pitch, fits", [(32, False), (33, True), (88, True), (89, False)])
+def test_the_range_is_33_to_88(pitch, fits):
+    if fits:
+        assert rolls.from_midi(song((pitch, 0, 1)))[pitch - 33].all()
+    else:
+        with pytest.raises(rolls.MidiError):
+            rolls.from_midi(song((pitch, 0, 1)))
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_a_truncated_file_is_read_or_refused_never_a_crash(folder, data):
+    whole = folder / "whole.mid"
+    song((60, 0, 1), (64, 1, 2)).write(str(whole))
+    cut = data.draw(st.integers(1, whole.stat().st_size - 1))
+    (folder / "cut.mid").write_bytes(whole.read_bytes()[:cut])
+    try:
+        rolls.read_midi(folder / "cut.mid")
+    except rolls.MidiError as error:
+        assert "\n" not in str(error) and "cut.mid" in str(error)
+
+
+@pytest.mark.parametrize("roll", [np.zeros(5), np.zeros((2, 3, 4)), np.full((2, 3), 0.5)])
+def test_what_is_not_a_matrix_of_bits_is_no_roll(roll):
+    with pytest.raises(ValueError, match="roll must"):
+        rolls.notes(roll)
+
+
+# --- whole or not at all -------------------------------------------------------------------------
+
+
+def test_replacing_leaves_nothing_when_writing_fails(tmp_path):
+    target = tmp_path / "a.mid"
+    with pytest.raises(RuntimeError), rolls.replacing(target) as temporary:
+        temporary.write_bytes(b"half")
+        raise RuntimeError("disk full")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_replacing_keeps_the_old_file_when_writing_fails(tmp_path):
+    target = tmp_path / "a.mid"
+    target.write_bytes(b"old")
+    with pytest.raises(KeyboardInterrupt), rolls.replacing(target) as temporary:
+        temporary.write_bytes(b"half")
+        raise KeyboardInterrupt
+    assert [p.name for p in tmp_path.iterdir()] == ["a.mid"] and target.read_bytes() == b"old"
+
+
+def test_replacing_shows_the_new_file_only_when_it_is_whole(tmp_path):
+    target = tmp_path / "a.mid"
+    target.write_bytes(b"old")
+    with rolls.replacing(target) as temporary:
+        temporary.write_bytes(b"new")
+        assert target.read_bytes() == b"old" and temporary.suffix == ".mid"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.mid"] and target.read_bytes() == b"new"

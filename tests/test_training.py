@@ -1,0 +1,378 @@
+"""Training: what each loss learns, a run that falls, and a stop that loses nothing."""
+
+import contextlib
+import dataclasses
+import json
+import math
+import signal
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from binolab import batches, presets, rolls, training, weights
+from binolab.datasets import Piece
+
+PITCHES = 16
+TINY = presets.Config(
+    arguments={"width": 16, "depth": 1, "heads": 2, "filters": 8, "dropout": 0.1},
+    length=48, batch=4, steps=8, T=50, warmup=2, rate=3e-3,
+)
+PAPER = dataclasses.replace(
+    TINY, network="UNet", arguments={"widths": [8, 8, 16]}, loss="l2", prompts=0.0
+)
+RUNS = {
+    "frames": TINY,
+    "printed": PAPER,
+    "bfloat16": dataclasses.replace(
+        PAPER, arguments={"widths": [8, 8, 16], "time": True}, bf16_on_cpu=True, loss="bce"
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def pieces():
+    """Three pieces of long notes on the beat, one shorter than a window."""
+    random = np.random.default_rng(0)
+    found = []
+    for i, beats in enumerate((8, 5, 1)):
+        rows = random.integers(3, 12, (beats, 2))
+        notes = [(int(r), 24 * b, 24 * b + 20) for b in range(beats) for r in rows[b]]
+        found.append(Piece(str(i), rolls.from_notes(notes, PITCHES, 24 * beats)))
+    return found
+
+
+@pytest.fixture
+def go(pieces, tmp_path, monkeypatch):
+    """go(config, folder, stop=step) trains; a real SIGINT arrives during step `stop`."""
+    advance = training.Run.advance
+
+    def go(config, folder, stop=None, **options):
+        def interrupted(run, bank):
+            value = advance(run, bank)
+            if run.step == stop:
+                signal.raise_signal(signal.SIGINT)
+            return value
+
+        monkeypatch.setattr(training.Run, "advance", interrupted)
+        defaults = {"prior": 0.1, "device": "cpu", "progress": False}
+        return training.train(config, pieces, pieces[:1], tmp_path / folder, **defaults | options)
+
+    return go
+
+
+def contents(folder):
+    return {p.name: p.read_bytes() for p in folder.iterdir()}
+
+
+def log(folder):
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+# --- losses --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ones", [1, 3, 5, 9])
+@pytest.mark.parametrize("kind", ["bce", "l2", "l1"])
+def test_a_loss_is_least_at_the_mean_or_at_the_median(kind, ones):
+    """One cell, ten equally likely values of x_0: try every answer."""
+    x0 = torch.tensor([1.0] * ones + [0.0] * (10 - ones)).view(10, 1, 1, 1)
+    answers = torch.linspace(0.001, 0.999, 999, dtype=torch.float64)
+    free = torch.ones_like(x0, dtype=torch.bool)
+    logits = torch.logit(answers)
+    values = [training.loss(a.expand(x0.shape), x0.double(), free, kind) for a in logits]
+    best = answers[torch.stack(values).argmin()].item()
+    median = 0.999 if ones > 5 else 0.001
+    if kind != "l1":
+        assert best == pytest.approx(ones / 10, abs=1e-6)
+    elif ones != 5:
+        assert best == pytest.approx(median, abs=1e-6)
+
+
+def test_losses_by_hand():
+    p, x0 = torch.tensor([0.2, 0.9]).view(1, 1, 1, 2), torch.tensor([0.0, 1.0]).view(1, 1, 1, 2)
+    free = torch.ones_like(x0, dtype=torch.bool)
+    for kind, value in (
+        ("l1", (0.2 + 0.1) / 2), ("l2", (0.04 + 0.01) / 2),
+        ("bce", -(math.log(0.8) + math.log(0.9)) / 2),
+    ):
+        found = training.loss(torch.logit(p), x0, free, kind).item()
+        assert found == pytest.approx(value, rel=1e-5)
+
+
+def test_known_cells_cost_nothing():
+    x0, logits = torch.zeros(2, 1, 3, 4), torch.randn(2, 1, 3, 4, generator=torch.manual_seed(0))
+    free = torch.ones_like(x0, dtype=torch.bool)
+    free[0] = False
+    wild = logits.clone()
+    wild[0] = 50.0
+    for kind in ("bce", "l2", "l1"):
+        alone = training.loss(logits[1:], x0[1:], free[1:], kind)
+        assert training.loss(wild, x0, free, kind).item() == pytest.approx(alone.item())
+        assert training.loss(wild, x0, free & False, kind) == 0  # nothing free: not nan
+
+
+def test_an_unknown_loss_is_refused():
+    with pytest.raises(ValueError, match="bce, l2 or l1"):
+        training.loss(torch.zeros(1), torch.zeros(1), torch.ones(1), "huber")
+
+
+def test_the_rate_warms_up_then_falls_to_zero():
+    config = presets.Config(steps=100, warmup=10, rate=1.0)
+    rates = [training.rate_at(config, s) for s in range(101)]
+    assert rates[0] == 0.1 and max(rates) == rates[9] == rates[10] == 1.0
+    assert all(a < b for a, b in zip(rates[:9], rates[1:10]))
+    assert all(a > b for a, b in zip(rates[10:], rates[11:]))
+    assert rates[55] == pytest.approx(0.5) and rates[100] == pytest.approx(0, abs=1e-12)
+
+
+# --- the bank ------------------------------------------------------------------------------------
+
+
+def test_windows_begin_on_a_beat_and_are_transposed_whole(pieces):
+    """Each drawn window is a window of a piece, moved by at most `transpose` rows, no note lost."""
+    config = dataclasses.replace(TINY, transpose=3)
+    bank = batches.Bank(pieces, config, torch.device("cpu"))
+    drawn = bank.draw(400, torch.Generator().manual_seed(0))
+    assert drawn.shape == (400, 1, PITCHES, 48) and drawn.dtype == torch.float32
+    allowed, home = {}, {}
+    for piece in pieces:
+        padded = np.pad(piece.roll, ((0, 0), (0, max(0, 48 - piece.roll.shape[1]))))
+        lit = piece.roll.any(1).nonzero()[0]
+        for start in range(0, padded.shape[1] - 47, 24):
+            for shift in range(-3, 4):
+                if 0 <= lit[0] + shift and lit[-1] + shift < PITCHES:
+                    moved = np.roll(padded[:, start : start + 48], shift, axis=0)
+                    allowed[moved.tobytes()] = (piece.name, start, shift)
+    for window in drawn[:, 0].numpy().astype(bool):
+        key = window.tobytes()
+        assert key in allowed
+        home[allowed[key]] = home.get(allowed[key], 0) + 1
+    assert {name for name, _, _ in home} == {"0", "1", "2"}
+    assert {start for name, start, _ in home if name == "0"} == set(range(0, 145, 24))
+    assert {shift for _, _, shift in home} == set(range(-3, 4))
+
+
+def test_a_piece_that_fills_the_range_is_not_transposed():
+    roll = np.zeros((PITCHES, 48), bool)
+    roll[[0, -1], :20] = True
+    bank = batches.Bank([Piece("wide", roll)], TINY, torch.device("cpu"))
+    drawn = bank.draw(50, torch.Generator().manual_seed(0))
+    assert (drawn == torch.from_numpy(roll)).all()
+
+
+def test_a_silent_piece_and_other_sizes_can_be_drawn():
+    silent = Piece("silent", np.zeros((88, 30), bool))
+    config = dataclasses.replace(TINY, length=64, ticks=4)
+    drawn = batches.Bank([silent], config, torch.device("cpu")).draw(3, torch.manual_seed(0))
+    assert drawn.shape == (3, 1, 88, 64) and not drawn.any()
+
+
+def test_held_out_windows_are_spread_over_the_pieces(pieces):
+    found = batches.held_out_windows(pieces, 48, 100)
+    assert found.shape == (4 + 2 + 1, 1, PITCHES, 48)  # whole windows, and the padded short piece
+    few = batches.held_out_windows(pieces, 48, 3)
+    assert len(few) == 3 and torch.equal(few[0], found[0])
+
+
+# --- runs ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["frames", "printed"])
+def test_the_loss_of_a_tiny_run_falls(kind, pieces):
+    """And the averaged network explains its pieces better at every noise level."""
+    config = dataclasses.replace(RUNS[kind], steps=80, rate=1e-2, schedule=("linear",))
+    device = torch.device("cpu")
+    run, bank = training.Run(config, 0.1, PITCHES, device), batches.Bank(pieces, config, device)
+    windows = batches.held_out_windows(pieces, config.length, 8)
+    before = run.validate(windows)
+    losses = [run.advance(bank).item() for _ in range(config.steps)]
+    after = run.validate(windows)
+    assert np.mean(losses[-20:]) < 0.8 * np.mean(losses[:5])
+    assert list(after) == list(before) and all(after[k] < before[k] for k in after)
+
+
+def test_a_run_leaves_what_it_promises(go, tmp_path, pieces):
+    run = go(TINY, "run", every=0.0)
+    folder = tmp_path / "run"
+    assert sorted(contents(folder)) == [
+        "checkpoint.safetensors", "config.json", "log.jsonl", "model.safetensors"
+    ]
+    config = json.loads((folder / "config.json").read_text())
+    assert config == json.loads(json.dumps(dataclasses.asdict(TINY))) | {"prior": 0.1}
+    rows = log(folder)
+    assert [r["step"] for r in rows] == list(range(1, 9))
+    assert [r["samples"] for r in rows] == list(range(4, 33, 4))
+    assert all(len(r["valid"]) == 10 and min(r["valid"].values()) > 0 for r in rows)
+    model, card = weights.load(folder)
+    assert card["trained"]["step"] == run.step == 8
+    assert (card["pitches"], card["length"], card["prior"]) == (PITCHES, 48, 0.1)
+    for key, value in run.ema.state_dict().items():  # the average is what is to be used
+        assert (model.state_dict()[key] - value).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("kind", RUNS)
+def test_a_resumed_run_is_the_uninterrupted_run_bit_for_bit(go, kind, tmp_path):
+    go(RUNS[kind], "whole")
+    assert go(RUNS[kind], "parts", stop=3).step == 3
+    assert go(RUNS[kind], "parts", stop=5, resume=True).step == 5
+    assert go(RUNS[kind], "parts", resume=True).step == 8
+    whole, parts = (load_file(tmp_path / n / "checkpoint.safetensors") for n in ("whole", "parts"))
+    assert list(whole) == list(parts) and len(whole) > 100
+    assert [k for k in whole if not torch.equal(whole[k], parts[k])] == []
+    assert any(k.startswith("optimizer.") and k.endswith("exp_avg_sq") for k in whole)
+    for name in ("model.safetensors", "config.json"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
+    rows = log(tmp_path / "parts")
+    assert [r["step"] for r in rows] == [3, 5, 8]
+    assert rows[-1]["valid"] == log(tmp_path / "whole")[-1]["valid"]
+
+
+def test_the_seed_decides_the_run(go, tmp_path):
+    torch.manual_seed(0)
+    go(TINY, "a")
+    torch.manual_seed(99)  # the global state plays no part, and is left as it was
+    before = torch.random.get_rng_state()
+    go(TINY, "b")
+    assert torch.equal(before, torch.random.get_rng_state())
+    go(dataclasses.replace(TINY, seed=1), "c")
+    a, b, c = (load_file(tmp_path / n / "checkpoint.safetensors") for n in "abc")
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    assert any(not torch.equal(a[k], c[k]) for k in a)
+
+
+def test_ctrl_c_leaves_a_checkpoint_that_can_be_used(go, tmp_path):
+    handler = signal.getsignal(signal.SIGINT)
+    run = go(TINY, "run", stop=2)
+    assert run.step == 2 and signal.getsignal(signal.SIGINT) is handler
+    model, card = weights.load(tmp_path / "run")
+    assert card["trained"]["step"] == 2
+    assert model(torch.zeros(1, 1, PITCHES, 48), torch.tensor([0.5])).isfinite().all()
+    assert not [n for n in contents(tmp_path / "run") if n.endswith(".tmp") or ".tmp." in n]
+
+
+@pytest.mark.parametrize("asked", range(1, 8))
+def test_a_stop_at_any_moment_loses_no_step(go, asked, tmp_path, monkeypatch):
+    """The stop comes between the `asked`-th look at it and the next."""
+
+    class Stop:
+        looks = 0
+
+        def is_set(self):
+            self.looks += 1
+            return self.looks > asked
+
+    monkeypatch.setattr(training, "stopping", lambda: contextlib.nullcontext(Stop()))
+    run = go(dataclasses.replace(PAPER, steps=5), "run")
+    assert weights.load(tmp_path / "run")[1]["trained"]["step"] == run.step > 0
+
+
+def test_a_finished_run_that_is_resumed_stays_as_it_is(go, tmp_path):
+    go(TINY, "run")
+    before = contents(tmp_path / "run")
+    assert go(TINY, "run", resume=True).step == 8
+    assert contents(tmp_path / "run") == before
+
+
+def refused(call, *words):
+    with pytest.raises(training.TrainingError) as caught:
+        call()
+    message = str(caught.value)
+    assert "\n" not in message and all(w in message for w in words), message
+
+
+def test_a_folder_that_holds_a_run_is_not_written_over(go, tmp_path):
+    go(PAPER, "run")
+    before = contents(tmp_path / "run")
+    refused(lambda: go(PAPER, "run"), "run", "already holds a run", "--resume")
+    assert contents(tmp_path / "run") == before
+
+
+def test_other_settings_or_other_data_are_not_a_resumption(go, tmp_path):
+    go(PAPER, "run", stop=2)
+    before = contents(tmp_path / "run")
+    for change, word in (
+        ({"rate": 1e-4}, "rate"), ({"loss": "l1"}, "loss"), ({"seed": 7}, "seed"),
+        ({"schedule": ("linear",)}, "schedule"), ({"arguments": {"widths": [8, 8]}}, "arguments"),
+    ):
+        other = dataclasses.replace(PAPER, **change)
+        refused(lambda: go(other, "run", resume=True), f"another {word};", "same settings")
+    refused(lambda: go(PAPER, "run", resume=True, prior=0.2), "another prior;", "data")
+    assert contents(tmp_path / "run") == before
+
+
+def test_nothing_to_resume_is_said_before_any_work(go, tmp_path):
+    refused(lambda: go(PAPER, "none", resume=True), "nothing to resume", "without --resume")
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "foreign", "no facts"])
+def test_a_damaged_checkpoint_is_not_resumed(go, damage, tmp_path):
+    go(PAPER, "run", stop=2)
+    path = tmp_path / "run" / "checkpoint.safetensors"
+    if damage == "foreign":
+        save_file({"a": torch.zeros(1)}, str(path))
+    elif damage == "no facts":
+        save_file({"a": torch.zeros(1)}, str(path), metadata={"run": "no JSON"})
+    else:
+        path.write_bytes(path.read_bytes()[: -100 if damage == "cut" else 0])
+    refused(lambda: go(PAPER, "run", resume=True), "checkpoint.safetensors", "damaged")
+
+
+def test_a_folder_that_cannot_be_written_is_refused(go, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    refused(lambda: go(PAPER, "file/run"), "cannot be written", "choose another")
+    refused(lambda: go(PAPER, "file"), "cannot be written")
+    assert contents(tmp_path) == {"file": b"in the way"}
+
+
+def test_a_checkpoint_is_written_whole_or_not_at_all(go, tmp_path, monkeypatch):
+    go(PAPER, "run", stop=2)
+    before = (tmp_path / "run" / "checkpoint.safetensors").read_bytes()
+
+    def disk_full(tensors, name, metadata):
+        with open(name, "wb") as file:
+            file.write(b"half")
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("safetensors.torch.save_file", disk_full)
+        with pytest.raises(OSError):
+            go(PAPER, "run", resume=True)
+    assert (tmp_path / "run" / "checkpoint.safetensors").read_bytes() == before
+    assert len(contents(tmp_path / "run")) == 4
+    assert go(PAPER, "run", resume=True).step == 8
+
+
+def test_another_size_trains(tmp_path):
+    roll = np.random.default_rng(0).random((88, 128)) < 0.05
+    config = dataclasses.replace(
+        TINY, arguments=TINY.arguments | {"fold": 4}, length=64, low=21, ticks=4, steps=2
+    )
+    pieces = [Piece("a", roll)]
+    training.train(config, pieces, pieces, tmp_path / "run", prior=0.05, progress=False)
+    model, card = weights.load(tmp_path / "run")
+    assert (card["pitches"], card["length"], card["low"]) == (88, 64, 21)
+    assert model(torch.zeros(1, 1, 88, 64), torch.tensor([0.5])).shape == (1, 1, 88, 64)
+
+
+def test_a_checkpoint_says_what_it_is(go, tmp_path):
+    go(PAPER, "run", stop=2)
+    with safe_open(str(tmp_path / "run" / "checkpoint.safetensors"), framework="pt") as file:
+        facts = json.loads(file.metadata()["run"])
+    assert facts["step"] == 2 and facts["prior"] == 0.1 and facts["config"]["loss"] == "l2"
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_presets_build(name):
+    run = training.Run(presets.PRESETS[name], 0.07, 56, torch.device("cpu"))
+    assert 0 < sum(p.numel() for p in run.model.parameters()) < 20e6
+    assert run.alpha_bar[0] == 1 and run.alpha_bar[-1] == 0
+
+
+def test_a_device_that_is_not_here_is_refused():
+    assert training.pick_device("cpu") == torch.device("cpu")
+    with pytest.raises(ValueError, match="no device 'abacus' here; .* auto, cpu or cuda"):
+        training.pick_device("abacus")
