@@ -25,7 +25,7 @@ class Config:
     low: int = rolls.LOW
     ticks: int = rolls.TICKS
     batch: int = 16
-    steps: int = 11_000
+    steps: int = 15_000
     rate: float = 1e-3  # peak learning rate: linear warm-up, then half a cosine to zero
     warmup: int = 300
     decay: float = 0.01

@@ -76,12 +76,14 @@ def paint(model, card, x_known, known, *, sampler="posterior", steps=100, genera
     Raises
     ------
     ValueError
-        For a strength outside 0 … 1 or an unknown sampler.
+        For a strength outside 0 … 1, fewer than one step, or an unknown sampler.
 
     Chapters: 10, 11, 12.
     """
     if not 0 <= strength <= 1:
         raise ValueError(f"strength must be between 0 (as it is) and 1 (all new), got {strength}")
+    if steps < 1:
+        raise ValueError(f"steps must be 1 or more, got {steps}")
     if sampler not in sampling.SAMPLERS:
         raise ValueError(f"sampler must be one of {', '.join(sampling.SAMPLERS)}, got {sampler!r}")
     alpha_bar = weights.schedule(card, T=max(1000, steps))
@@ -126,8 +128,8 @@ def vary(model, card, x0, strength, **options):
 def random_prompts(x0, share, generator):
     """Masks to train with: a `share` of the batch gets a prompt of one of four kinds, the rest none.
 
-    In equal parts: all but a span of time, the melody and above, the melody's complement below a
-    random row, and random beats. x0 (B, 1, P, L) -> bool, same shape.
+    In equal parts: all but a span of time, the melody and above, all below a random row, and random
+    sixteenths of the window (beats, in the paper's). x0 (B, 1, P, L) -> bool, same shape.
     """
     B, _, P, L = x0.shape
     device = x0.device
@@ -140,7 +142,8 @@ def random_prompts(x0, share, generator):
     row = torch.arange(P, device=device)[:, None]
     span = ((tick < a) | (tick >= b)).expand(x0.shape)
     low = (row < (uniform(B, 1, 1, 1) * P)).expand(x0.shape)
-    beats = (uniform(B, 1, 1, -(-L // 24)) < uniform(B, 1, 1, 1)).repeat_interleave(24, -1)
+    beat = max(L // 16, 1)
+    beats = (uniform(B, 1, 1, -(-L // beat)) < uniform(B, 1, 1, 1)).repeat_interleave(beat, -1)
     kinds = torch.stack([span, above_melody(x0), low, beats[..., :L].expand(x0.shape)])
     kind = (uniform(B) * len(kinds)).long()
     chosen = kinds[kind, torch.arange(B, device=device)]

@@ -261,7 +261,15 @@ def blank_midi(like=None, tempo=100.0):
 
 
 def grid_seconds(midi, ticks=TICKS):
-    """The function from grid ticks to seconds that a file's tempo map defines."""
+    """The function from grid ticks to seconds that a file's tempo map defines.
+
+    Raises MidiError for a file whose own clock is too coarse to hold the grid.
+    """
+    if midi.resolution < ticks:
+        raise MidiError(
+            f"the file counts {midi.resolution} ticks a beat, fewer than the grid's {ticks}; "
+            "export it again with 96 or more"
+        )
     return lambda tick: midi.tick_to_time(int(np.floor(tick * midi.resolution / ticks + 0.5)))
 
 

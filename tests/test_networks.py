@@ -30,7 +30,7 @@ def noise(*shape, density=0.2, seed=0):
 NETWORKS = {
     "as printed": (lambda P: unet(), 384, 64),
     "told the level": (lambda P: unet(time=True), 384, 64),
-    "frames": (lambda P: transformer(P), 384, 48),
+    "beats": (lambda P: transformer(P), 384, 48),
     "frames of four": (lambda P: transformer(P, fold=4), 384, 64),
 }
 EACH = pytest.mark.parametrize("kind", NETWORKS)
@@ -124,7 +124,7 @@ def test_a_level_embedding_tells_levels_apart_and_stays_finite_at_both_ends():
 @pytest.mark.parametrize("shape", [(56, 385), (55, 384), (88, 384)])
 def test_the_transformer_refuses_other_pitches_and_broken_frames(shape):
     with pytest.raises(ValueError, match="56 pitches .* multiple of 6 ticks") as caught:
-        transformer()(torch.zeros(1, 1, *shape), torch.tensor([0.5]))
+        transformer(fold=6)(torch.zeros(1, 1, *shape), torch.tensor([0.5]))
     assert str(shape) in str(caught.value)
 
 

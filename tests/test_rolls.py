@@ -140,6 +140,12 @@ def test_a_true_rest_of_one_tick_is_the_one_thing_that_is_lost():
     assert rolls.notes(roll) == [(0, 0, 5), (0, 5, 9)]
 
 
+def test_a_note_of_one_tick_is_not_swallowed_by_the_gap():
+    assert rolls.from_notes([(0, 0, 1), (0, 1, 2), (0, 2, 8), (0, 4, 8)], 1, 8)[0].tolist() == [
+        True, True, True, False, True, True, True, True
+    ]
+
+
 def test_no_later_note_paints_a_gap_over():
     held = rolls.from_notes([(0, 0, 12), (0, 6, 12)], 1, 12)
     other_order = rolls.from_notes([(0, 6, 12), (0, 0, 12)], 1, 12)

@@ -182,7 +182,7 @@ def test_held_out_windows_are_spread_over_the_pieces(pieces):
 
 @pytest.mark.parametrize("kind", ["frames", "printed"])
 def test_the_loss_of_a_tiny_run_falls(kind, pieces):
-    """And the averaged network explains its pieces better at every noise level."""
+    """And so does that of the averaged network, over all noise levels."""
     config = dataclasses.replace(RUNS[kind], steps=80, rate=1e-2, schedule=("linear",))
     device = torch.device("cpu")
     run, bank = training.Run(config, 0.1, PITCHES, device), batches.Bank(pieces, config, device)
@@ -191,7 +191,7 @@ def test_the_loss_of_a_tiny_run_falls(kind, pieces):
     losses = [run.advance(bank).item() for _ in range(config.steps)]
     after = run.validate(windows)
     assert np.mean(losses[-20:]) < 0.8 * np.mean(losses[:5])
-    assert list(after) == list(before) and all(after[k] < before[k] for k in after)
+    assert list(after) == list(before) and sum(after.values()) < 0.9 * sum(before.values())
 
 
 def test_a_run_leaves_what_it_promises(go, tmp_path, pieces):
