@@ -68,7 +68,7 @@ def main():
                 "seconds_a_roll": (time.perf_counter() - begun) / options.n
             }
             tqdm.write(f"{name}: " + ", ".join(f"{k} {v:.4f}" for k, v in table[name].items()))
-    stem = Path(options.model).name if not Path(options.model).suffix else Path(options.model).stem
+    stem = Path(options.model).stem
     document = {
         "command": f"python benchmarks/samplers.py --model {stem} --n {options.n} "
         f"--steps {options.steps}",

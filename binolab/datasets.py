@@ -21,6 +21,7 @@ import numpy as np
 from binolab import rolls
 
 SPLITS = ("train", "valid", "test")
+PARSER = 2  # raise it when `score_roll` or `chorale_score` changes: old caches are then left alone
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def chorales(split=None, *, progress=True):
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
     listed = json.loads(files("binolab").joinpath("chorales.json").read_text())
     names = sorted(n for s in SPLITS for n in listed[s] if split in (None, s))
-    cache = cache_folder() / f"chorales-{listed['music21']}.npz"
+    cache = cache_folder() / f"chorales-{listed['music21']}-{PARSER}.npz"
     if not cache.exists():
         parsed = _parse_chorales(sorted(n for s in SPLITS for n in listed[s]), progress)
         cache.parent.mkdir(parents=True, exist_ok=True)

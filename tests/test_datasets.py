@@ -59,7 +59,7 @@ def test_tunes_that_bach_set_many_times_lie_in_one_split():
 
 def test_no_split_shares_a_run_of_its_sopranos():
     """On all 365, where an earlier use has parsed them (a minute of work otherwise)."""
-    cache = datasets.cache_folder() / f"chorales-{LISTED['music21']}.npz"
+    cache = datasets.cache_folder() / f"chorales-{LISTED['music21']}-{datasets.PARSER}.npz"
     if not cache.exists():
         pytest.skip("the chorales are not parsed yet: binolab.datasets.chorales() does it")
     pieces = {s: datasets.chorales(s, progress=False) for s in datasets.SPLITS}
@@ -143,7 +143,7 @@ def test_the_cache_lies_where_the_variable_says_and_spares_the_parsing(two, monk
     first = datasets.chorales(progress=False)
     parsed = [datasets.score_roll(datasets.chorale_score(p.name)) for p in first]
     assert [p.name for p in first] == ["bwv269", "bwv347"]
-    assert [p.name for p in two.iterdir()] == ["chorales-0.npz"]
+    assert [p.name for p in two.iterdir()] == [f"chorales-0-{datasets.PARSER}.npz"]
     monkeypatch.setattr(datasets, "chorale_score", lambda name: pytest.fail("parsed again"))
     again = datasets.chorales("valid", progress=False)
     assert [p.name for p in again] == ["bwv347"]

@@ -1,0 +1,61 @@
+"""What ships in data/: the weights load, are small, and write music and not noise or silence."""
+
+import json
+
+import pytest
+import torch
+
+from binolab import metrics, prompting, weights
+
+DATA = weights.data_folder()
+MODELS = ("best", "paper")
+
+
+def test_small_enough_to_ship():
+    assert sum((DATA / f"{name}.safetensors").stat().st_size for name in MODELS) <= 10e6
+
+
+def test_every_shipped_file_is_explained():
+    text = (DATA / "README.md").read_text()
+    for path in DATA.iterdir():
+        assert path.name == "README.md" or f"`{path.name}`" in text, path.name
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_card_and_log_tell_how_it_was_trained(name):
+    _, card = weights.load(name)
+    rows = [json.loads(line) for line in (DATA / f"{name}-log.jsonl").read_text().splitlines()]
+    assert rows[-1]["step"] == card["trained"]["step"]
+    assert rows[-1]["samples"] == card["trained"]["step"] * card["trained"]["batch"]
+    assert (card["low"], card["pitches"], card["ticks"], card["length"]) == (33, 56, 24, 384)
+
+
+@pytest.fixture(scope="module")
+def generated():
+    model, card = weights.load("best")
+    made = prompting.generate(model, card, 8, steps=50, generator=torch.Generator().manual_seed(0))
+    return made[:, 0].numpy() > 0
+
+
+def test_default_model_writes_music(generated):
+    """Far looser than the committed table, which says how near it is: this catches a wrong file."""
+    held_out = json.loads((DATA / "samplers-best.json").read_text())["held_out"]
+    found = metrics.statistics(generated)
+    assert found["density"] == pytest.approx(held_out["density"], rel=0.3)
+    assert found["changes"] == pytest.approx(held_out["changes"], rel=0.4)
+    assert found["silent"] < 0.1 and found["on_grid"] > 0.7
+    assert found["in_scale"] > 0.85 and found["dissonant"] < 2 * held_out["dissonant"]
+
+
+def test_harmony_differs_from_silence_and_keeps_the_melody(generated):
+    """The soprano of a generated roll, harmonized: two notes or more below it most of the time."""
+    model, card = weights.load("best")
+    x0 = torch.from_numpy(generated[:2])[:, None].float()
+    known = prompting.above_melody(x0)
+    melody = x0 * known
+    made = prompting.harmonize(model, card, melody, steps=50,
+                               generator=torch.Generator().manual_seed(0))
+    known = prompting.above_melody(melody)
+    assert torch.equal(made[known], melody[known])
+    below = (made * ~known).sum(-2)
+    assert (below >= 2).float().mean() > 0.6
