@@ -50,7 +50,8 @@ def parser():
         sub.add_argument("--n", type=int, default=1, help="how many; more than one are numbered")
         sub.add_argument("--seed", type=int, help="same seed, same music (default: a new one, told)")
         sub.add_argument("--steps", type=int, default=DEFAULT_STEPS, help="calls of the network")
-        sub.add_argument("--sampler", default="posterior", choices=["naive", "xor", "posterior"],
+        sub.add_argument("--sampler", default="refreshed",
+                         choices=["refreshed", "posterior", "naive", "xor"],
                          help="how noise is taken away")
         sub.add_argument("--bit", default="draw", choices=["draw", "threshold"],
                          help="how a probability becomes a bit")

@@ -48,7 +48,7 @@ def above_melody(x0):
     return (line >= 0) & (row >= line)
 
 
-def paint(model, card, x_known, known, *, sampler="posterior", steps=100, generator=None,
+def paint(model, card, x_known, known, *, sampler="refreshed", steps=100, generator=None,
           strength=1.0, **options):
     """Write the cells that a mask leaves free. All the other prompts are this one.
 

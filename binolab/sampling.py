@@ -25,6 +25,8 @@ Chapter: 08 *Sampling: naive, XOR mask, exact posterior*.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 
 from binolab import kernel
@@ -130,4 +132,10 @@ def posterior(model, x_T, alpha_bar, *, prior=0.5, known=None, x_known=None, bit
     return _descend(backward, model, x_T, alpha_bar, known, x_known, bit, generator, callback)
 
 
-SAMPLERS = {"naive": naive, "xor": xor_mask, "posterior": posterior}
+# By name, for the command line and `prompting`; "refreshed" is the default (chapter 08 says why).
+SAMPLERS = {
+    "naive": naive,
+    "xor": xor_mask,
+    "posterior": posterior,
+    "refreshed": partial(posterior, refresh=0.3),
+}

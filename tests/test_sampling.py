@@ -276,6 +276,6 @@ def test_noise_has_a_density_for_each_pitch():
 
 def test_all_samplers_have_one_signature():
     common = list(inspect.signature(sampling.naive).parameters)
-    assert set(sampling.SAMPLERS) == {"naive", "xor", "posterior"}
+    assert set(sampling.SAMPLERS) == {"naive", "xor", "posterior", "refreshed"}
     for sampler in sampling.SAMPLERS.values():
         assert list(inspect.signature(sampler).parameters)[: len(common)] == common
