@@ -222,7 +222,6 @@ def whole_piece(options, midi, card):
 
 def known_cells(options, whole, start, card):
     """The mask of a command over the whole piece: what lies outside the window is known."""
-    import torch
 
     from binolab import prompting
 

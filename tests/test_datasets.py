@@ -4,7 +4,6 @@ import json
 from importlib.resources import files
 
 import numpy as np
-import pretty_midi
 import pytest
 import torch
 
