@@ -7,108 +7,22 @@ status 2, before anything is written.
 
 from __future__ import annotations
 
-import argparse
+import json
 import os
 import secrets
 import sys
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
-from binolab import __version__, editing, rolls
-
-DEFAULT_STEPS = 100
-
-
-class Help(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows a default only where there is one to know."""
-
-    def _get_help_string(self, action):
-        return action.help if action.default in (None, False) else super()._get_help_string(action)
-
-
-def parser():
-    top = argparse.ArgumentParser(
-        prog="binolab",
-        description="Binomial diffusion on binary piano rolls: writes piano music, completes it, "
-        "fills a hole in it, harmonizes a melody, varies a piece.",
-        epilog="Example: binolab harmonize melody.mid -o harmonized.mid --audio",
-    )
-    top.add_argument("--version", action="version", version=f"binolab {__version__}")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    def command(name, text, example, piece=True):
-        sub = commands.add_parser(
-            name, help=text, description=text[0].upper() + text[1:] + ".", epilog=f"Example: {example}",
-            formatter_class=Help,
-        )
-        if piece:
-            sub.add_argument("piece", help="MIDI file; its own beats are the grid")
-        sub.add_argument("-o", "--out", required=True, metavar="OUT.mid", help="MIDI file to write")
-        if piece:
-            sub.add_argument("--at", type=float, metavar="BEAT",
-                             help="first beat of the window to work on, for a longer piece")
-            sub.add_argument("--pedal", action="store_true", help="heed the sustain pedal")
-        sub.add_argument("--n", type=int, default=1, help="how many; more than one are numbered")
-        sub.add_argument("--seed", type=int, help="same seed, same music (default: a new one, told)")
-        sub.add_argument("--steps", type=int, default=DEFAULT_STEPS, help="calls of the network")
-        sub.add_argument("--sampler", default="refreshed",
-                         choices=["refreshed", "posterior", "naive", "xor"],
-                         help="how noise is taken away")
-        sub.add_argument("--bit", default="draw", choices=["draw", "threshold"],
-                         help="how a probability becomes a bit")
-        sub.add_argument("--model", default="best",
-                         help="best, paper, a .safetensors file or the folder of a training run")
-        sub.add_argument("--device", default="auto", help="auto, cpu, cuda")
-        sub.add_argument("--plot", action="store_true", help="also write a PNG beside the MIDI")
-        sub.add_argument("--audio", action="store_true", help="also write an MP3 beside the MIDI")
-        sub.set_defaults(run=compose)
-        return sub
-
-    generate = command("generate", "write a piece from nothing", "binolab generate -o new.mid --n 4",
-                       piece=False)
-    generate.add_argument("--tempo", type=float, default=100.0, help="beats a minute")
-    complete = command("complete", "keep the beginning of a piece and write the rest",
-                       "binolab complete piece.mid -o out.mid --keep 8")
-    complete.add_argument("--keep", type=float, required=True, metavar="BEATS",
-                          help="beats to keep, counted from the window's first")
-    infill = command("infill", "write the beats between two points of a piece",
-                     "binolab infill piece.mid -o out.mid --from 4 --to 12")
-    infill.add_argument("--from", dest="begin", type=float, required=True, metavar="BEAT",
-                        help="first beat to write, counted from 0")
-    infill.add_argument("--to", dest="end", type=float, required=True, metavar="BEAT",
-                        help="beat to stop before")
-    command("harmonize", "write what lies below a melody",
-            "binolab harmonize melody.mid -o out.mid")
-    vary = command("vary", "write a variation of a piece",
-                   "binolab vary piece.mid -o out.mid --strength 0.75")
-    vary.add_argument("--strength", type=float, default=0.75,
-                      help="0 leaves it as it is, 1 is all new: the place on the noise schedule")
-
-    train = commands.add_parser(
-        "train", help="train a model on Bach's chorales or on a folder of MIDI files",
-        description="Train a model. Ctrl-C stops after the current step, leaving a checkpoint "
-        "that --resume takes up and a model that --model RUN uses.",
-        epilog="Example: binolab train --data my_midi/ --out runs/mine --steps 5000",
-        formatter_class=Help,
-    )
-    train.add_argument("--data", required=True, metavar="chorales|FOLDER")
-    train.add_argument("--out", required=True, metavar="RUN", help="folder for weights and log")
-    train.add_argument("--preset", default="best", choices=["best", "paper", "tiny"])
-    train.add_argument("--steps", type=int, help="batches to train on (default: the preset's)")
-    train.add_argument("--batch", type=int, help="rolls a batch (default: the preset's)")
-    train.add_argument("--seed", type=int, default=0)
-    train.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    train.add_argument("--every", type=float, default=300.0, metavar="SECONDS",
-                       help="between checkpoints with validation")
-    train.add_argument("--device", default="auto", help="auto, cpu, cuda")
-    train.set_defaults(run=train_model)
-    return top
-
+from binolab import editing, rolls
+from binolab.options import parser
 
 def main(arguments=None):
     """Run the command line. Returns the exit status: 0, or 2 after a one-line error."""
     options = parser().parse_args(arguments)
     try:
-        options.run(options)
+        COMMANDS.get(options.command, compose)(options)
     except (ValueError, OSError) as error:
         print(f"binolab: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -127,16 +41,21 @@ def outputs(options):
         raise ValueError(f"--n must be 1 or more, got {options.n}")
     if options.steps < 1:
         raise ValueError(f"--steps must be 1 or more, got {options.steps}")
+    writable(path)
+    digits = len(str(options.n))
+    return [path] if options.n == 1 else [
+        path.with_name(f"{path.stem}-{i:0{digits}}{path.suffix}") for i in range(1, options.n + 1)
+    ]
+
+
+def writable(path):
+    """ValueError unless a file can be written here."""
     if not path.parent.is_dir():
         raise ValueError(f"{path.parent}: no such folder; make it first or choose another --out")
     if not os.access(path.parent, os.W_OK):
         raise ValueError(f"{path.parent}: the folder is read-only; choose another --out")
     if path.is_dir():
         raise ValueError(f"{path}: is a folder; name a file in it")
-    digits = len(str(options.n))
-    return [path] if options.n == 1 else [
-        path.with_name(f"{path.stem}-{i:0{digits}}{path.suffix}") for i in range(1, options.n + 1)
-    ]
 
 
 def compose(options):
@@ -271,10 +190,60 @@ def train_model(options):
         pieces, valid = datasets.hold_out(datasets.midi_folder(options.data))
     run = training.train(
         config, pieces, valid, options.out, prior=datasets.density(pieces),
-        resume=options.resume, device=options.device, every=options.every,
+        start=options.start, resume=options.resume, device=options.device, every=options.every,
     )
     done = "finished" if run.step >= config.steps else "stopped; go on with --resume"
     print(f"{options.out}: step {run.step} of {config.steps}, {done}")
+
+
+def evaluate_model(options):
+    """evaluate."""
+    path = Path(options.out)
+    path = path.with_suffix("") if path.suffix in (".json", ".md", ".png") else path
+    files = [path.with_name(path.name + ending) for ending in (".json", ".md", ".png")]
+    for file in (path, *files):
+        writable(file)
+    for name, least in (("n", 2), ("steps", 1)):
+        if getattr(options, name) < least:
+            raise ValueError(f"--{name} must be {least} or more, got {getattr(options, name)}")
+
+    from binolab import datasets, evaluation, weights
+    from binolab.training import pick_device
+
+    device = pick_device(options.device)
+    model, card = weights.load(options.model, device)
+    grid = {"low": card["low"], "pitches": card["pitches"]}
+    if options.data == "chorales":
+        training, held_out = datasets.chorales("train"), datasets.chorales(options.split)
+    else:
+        training, held_out = datasets.hold_out(datasets.midi_folder(options.data, **grid))
+    if training is held_out:
+        raise ValueError(f"{options.data}: one piece cannot be held out of itself; add another")
+    real = evaluation.cut(held_out, card)
+    given = {name: getattr(options, name) for name in ("steps", "sampler", "bit", "seed")}
+    given |= {"batch": 2 if device.type == "cpu" else 64, "progress": sys.stderr.isatty()}
+    evaluation.cut(training, card)
+    started = time.perf_counter()
+    made = evaluation.sample(model, card, options.n, **given)
+    seconds = (time.perf_counter() - started) / options.n
+    document = evaluation.evaluate(
+        model, card, held_out, training, n=options.n, made=made, **given,
+        likelihood=not options.no_likelihood, prompts=not options.no_harmonization,
+    )
+    told = ("model", "data", "split", "n", "steps", "sampler", "bit", "seed")
+    command = " ".join(f"--{name} {getattr(options, name)}" for name in told)
+    document["facts"] |= {"model": options.model, "command": f"binolab evaluate {command}",
+                          "data": options.data, "seconds_a_roll": seconds}
+    said = evaluation.report(document)
+    with ExitStack() as stack:  # all three or none
+        new = [stack.enter_context(rolls.replacing(file)) for file in files]
+        new[0].write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
+        new[1].write_text(said)
+        evaluation.page(document, made, real).savefig(new[2], format="png", dpi=110)
+    print(said)
+
+
+COMMANDS = {"train": train_model, "evaluate": evaluate_model}  # all others compose
 
 
 if __name__ == "__main__":

@@ -39,6 +39,30 @@ def cosine(T=100):
     return alpha_bar
 
 
+def spaced(T=100, levels=(1.0, 0.0)):
+    """A schedule through measured `levels`: ᾱ between them by straight lines, evenly in t.
+
+    Levels that are even in *difficulty*, the nats of the bound that lie between them
+    (`likelihood.spacing`), spend as many steps on what is hard as it costs.
+
+    Parameters
+    ----------
+    T : int
+    levels : sequence of float
+        Falling from 1 to 0.
+
+    Returns
+    -------
+    Shape (T + 1,), float64. Chapter: 08.
+    """
+    levels = torch.as_tensor(levels, dtype=torch.float64)
+    if len(levels) < 2 or levels[0] != 1 or levels[-1] != 0 or (levels.diff() >= 0).any():
+        raise ValueError("levels must fall from 1 to 0")
+    place = torch.linspace(0, len(levels) - 1, _steps(T) + 1, dtype=torch.float64)
+    left = place.long().clamp(max=len(levels) - 2)
+    return torch.lerp(levels[left], levels[left + 1], place - left)
+
+
 def _steps(T):
     if int(T) != T or T < 1:
         raise ValueError(f"a schedule needs a whole number of steps, 1 or more; got {T}")
@@ -140,6 +164,14 @@ def evidence(x_t, alpha_bar_t, prior=0.5):
     """
     one, zero = likelihood(x_t, alpha_bar_t, prior)
     return one.log() - zero.log()
+
+
+def leave_one_out(h, x_t, alpha_bar_t, prior=0.5):
+    """P(x_0 = 1 | every *other* cell of x_t), of h = P(x_0 = 1 | x_t): the odds less `evidence`.
+
+    h, x_t float tensors (B, …), ᾱ_t < 1 -> probability, same shape. Chapter: 08.
+    """
+    return torch.sigmoid(torch.logit(h, eps=1e-6) - evidence(x_t, alpha_bar_t, prior))
 
 
 def posterior(x_t, x0, alpha_bar_s, alpha_bar_t, prior=0.5):

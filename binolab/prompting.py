@@ -62,12 +62,13 @@ def paint(model, card, x_known, known, *, sampler="refreshed", steps=100, genera
     sampler : str
         A name in `sampling.SAMPLERS`.
     steps : int
-        Calls of the network at full strength.
+        Steps at full strength, each a call of the network. `refreshed` adds two calls to polish,
+        `gibbs` one to each step but the last.
     strength : float, 0 to 1
         Where on the schedule to begin, t = strength · T: 1 is pure noise, 0 leaves the roll as is.
     generator : torch.Generator
     options
-        For the sampler: bit, callback, refresh, nested.
+        For the sampler: bit, polish, callback, refresh, nested, corrections, share.
 
     Returns
     -------

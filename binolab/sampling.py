@@ -16,6 +16,8 @@ known, x_known : bool and float tensors, shape of `x_T`
 bit : {"draw", "threshold"}
     How a probability becomes x̂_0: a draw keeps rare notes possible; the threshold 0.5 (the
     author's code) keeps only what is more likely than not, which in deep noise is nothing.
+polish : int
+    Calls more, without noise, that set each cell to what all cells make likelier (`_polished`).
 generator : torch.Generator
 callback : callable(t, x_t, x0_hat), optional
     Called in each step with x_t and the x̂_0 made of it, and at the end with (0, x_0, x_0).
@@ -30,6 +32,8 @@ from functools import partial
 import torch
 
 from binolab import kernel
+
+DOUBT = 0.25  # ᾱ at which `polish` reads a finished roll: as if three bits in four were noise
 
 
 def noise(shape, prior=0.5, generator=None, device="cpu"):
@@ -48,10 +52,15 @@ def to_bit(probability, rule="draw", generator=None):
 
 
 @torch.no_grad()
-def _descend(backward, model, x, alpha_bar, known, x_known, bit, generator, callback):
+def _descend(backward, model, x, alpha_bar, known, x_known, bit, polish, generator, callback):
     """The loop of Algorithm 1, t = T … 1: x̂_0 from the network, x_{t-1} from `backward`.
 
     backward(t, x_t, x0_hat) -> x_{t-1} is all that the samplers differ in.
+
+    Then, if asked for, the roll is polished. Cells were drawn one by one, so single ticks stray.
+    The network is told that the roll is deep in noise (ᾱ = `DOUBT`): each cell weighs little
+    against the rest, and takes the likelier bit, which is an iterated conditional mode (Besag,
+    1986). What a phrase needs stays, a speck goes.
     """
     alpha_bar = alpha_bar.to(x.device, torch.float32)
 
@@ -64,13 +73,16 @@ def _descend(backward, model, x, alpha_bar, known, x_known, bit, generator, call
         if callback:
             callback(t, x, put_back(x0_hat))
         x = put_back(backward(t, x, x0_hat))
+    for _ in range(polish if len(alpha_bar) > 1 else 0):
+        doubt = alpha_bar.new_full((len(x),), DOUBT)
+        x = put_back(to_bit(model(x, doubt, known), "threshold"))
     if callback:
         callback(0, x, x)
     return x
 
 
 def naive(model, x_T, alpha_bar, *, prior=0.5, known=None, x_known=None, bit="draw",
-          generator=None, callback=None):
+          polish=0, generator=None, callback=None):
     """Guess x_0, then noise it afresh to level t - 1 with Eq. 8 (paper §4, "naive").
 
     Parameters and result: see the module. Chapter: 08.
@@ -79,11 +91,13 @@ def naive(model, x_T, alpha_bar, *, prior=0.5, known=None, x_known=None, bit="dr
     def backward(t, x_t, x0_hat):
         return kernel.forward(x0_hat, alpha_bar[t - 1], prior, generator)
 
-    return _descend(backward, model, x_T, alpha_bar, known, x_known, bit, generator, callback)
+    return _descend(
+        backward, model, x_T, alpha_bar, known, x_known, bit, polish, generator, callback
+    )
 
 
 def xor_mask(model, x_T, alpha_bar, *, prior=0.5, known=None, x_known=None, bit="draw",
-             generator=None, callback=None, nested=False):
+             polish=0, generator=None, callback=None, nested=False):
     """Algorithm 1: put part of the first noise x_T back where it differs from x̂_0.
 
     δ = x_T ⊕ x̂_0,  mask ~ B(δ · level),  x_{t-1} = x̂_0 ⊙ (1 - mask) + x_T ⊙ mask.
@@ -106,11 +120,13 @@ def xor_mask(model, x_T, alpha_bar, *, prior=0.5, known=None, x_known=None, bit=
             mask = kernel.bernoulli(delta * level.to(delta), generator)
         return x0_hat * (1 - mask) + x_T * mask
 
-    return _descend(backward, model, x_T, alpha_bar, known, x_known, bit, generator, callback)
+    return _descend(
+        backward, model, x_T, alpha_bar, known, x_known, bit, polish, generator, callback
+    )
 
 
 def posterior(model, x_T, alpha_bar, *, prior=0.5, known=None, x_known=None, bit="draw",
-              generator=None, callback=None, refresh=0.0):
+              polish=0, generator=None, callback=None, refresh=0.0):
     """Draw x_{t-1} from q(x_{t-1} | x_t, x̂_0), Bayes' rule over Eq. 8.
 
     With ``bit="draw"`` this is the exact reverse kernel averaged over the network's belief.
@@ -129,7 +145,42 @@ def posterior(model, x_T, alpha_bar, *, prior=0.5, known=None, x_known=None, bit
             )
         return kernel.bernoulli(p, generator)
 
-    return _descend(backward, model, x_T, alpha_bar, known, x_known, bit, generator, callback)
+    return _descend(
+        backward, model, x_T, alpha_bar, known, x_known, bit, polish, generator, callback
+    )
+
+
+def gibbs(model, x_T, alpha_bar, *, prior=0.5, known=None, x_known=None, bit="draw",
+          polish=0, generator=None, callback=None, corrections=1, share=0.5):
+    """The exact posterior, and after each step `corrections` calls that mend what it drew.
+
+    A correction draws a `share` of the cells anew from what all others say of them,
+
+        x_s ~ B(ᾱ_s h₋ + (1 - ᾱ_s) ρ),    h₋ = P(x_0 = 1 | every other cell of x_s),
+
+    with h₋ of `kernel.leave_one_out`. One cell at a time this is Gibbs sampling, which leaves the
+    distribution of Eq. 8 at level s as it is (Campbell et al., 2022, have such correctors for any
+    discrete diffusion); many at once are a guess at it, better the smaller the share.
+    Calls of the network: ``(1 + corrections) · steps - corrections``.
+
+    Parameters and result: see the module. Chapter: 08.
+    """
+
+    def backward(t, x_t, x0_hat):
+        level = alpha_bar[t - 1]
+        x = kernel.bernoulli(kernel.posterior(x_t, x0_hat, level, alpha_bar[t], prior), generator)
+        for _ in range(corrections if t > 1 else 0):
+            if known is not None:
+                x = torch.where(known, x_known, x)
+            h = model(x, level.to(x).expand(len(x)), known)
+            others = kernel.leave_one_out(h, x, level, prior)
+            chosen = torch.rand(x.shape, generator=generator, device=x.device) < share
+            x = torch.where(chosen, kernel.forward(others, level, prior, generator), x)
+        return x
+
+    return _descend(
+        backward, model, x_T, alpha_bar, known, x_known, bit, polish, generator, callback
+    )
 
 
 # By name, for the command line and `prompting`; "refreshed" is the default (chapter 08 says why).
@@ -137,5 +188,6 @@ SAMPLERS = {
     "naive": naive,
     "xor": xor_mask,
     "posterior": posterior,
-    "refreshed": partial(posterior, refresh=0.3),
+    "gibbs": gibbs,
+    "refreshed": partial(posterior, refresh=0.3, polish=2),
 }

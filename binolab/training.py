@@ -24,7 +24,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
-from binolab import kernel, prompting, rolls, weights
+from binolab import kernel, likelihood, prompting, rolls, weights
 from binolab.batches import Bank, held_out_windows
 
 
@@ -45,13 +45,15 @@ def loss(logits, x0, free, kind="bce"):
     free : bool (B, 1, P, L)
         True where the cell was not given.
     kind : {"bce", "l2", "l1"}
+
+    `Run.advance` also knows ``bound``: the terms of the likelihood bound themselves.
     """
     if kind == "bce":
         each = F.binary_cross_entropy_with_logits(logits, x0, reduction="none")
     elif kind in ("l2", "l1"):
         each = (torch.sigmoid(logits) - x0).abs() ** (2 if kind == "l2" else 1)
     else:
-        raise ValueError(f"loss must be bce, l2 or l1, got {kind!r}")
+        raise ValueError(f"loss must be bce, l2, l1 or bound, got {kind!r}")
     return (each * free).sum() / free.sum().clamp(min=1)
 
 
@@ -90,6 +92,22 @@ class Run:
         }
         self.alpha_bar = weights.schedule(self.card).float().to(device)
 
+    def begin(self, name):
+        """Take over the weights of a trained network (`weights.load`), to train them further.
+
+        What that network lacks, a block more say, begins as it was made: nearly the identity. Raises
+        TrainingError when the two do not fit.
+        """
+        trained, _ = weights.load(name)
+        try:
+            left = self.model.load_state_dict(trained.state_dict(), strict=False)
+        except RuntimeError as error:
+            raise TrainingError(f"{name}: other sizes than this network's ({error})") from None
+        if left.unexpected_keys:
+            raise TrainingError(f"{name}: is another network, it has {left.unexpected_keys[0]}")
+        self.ema.load_state_dict(self.model.state_dict())
+        self.card["start"] = Path(name).stem
+
     def autocast(self):
         """bfloat16 where it pays: on GPUs that have it, and on the CPU where the config says so."""
         usable = {
@@ -115,7 +133,14 @@ class Run:
         with torch.random.fork_rng(devices=cuda), self.autocast():
             torch.manual_seed(config.seed * 1_000_003 + self.step)  # dropout has no generator
             logits = self.model.train().logits(x_t, self.alpha_bar[t], known)
-        value = loss(logits.float(), x0, free, config.loss)
+        if config.loss == "bound":  # T terms, one drawn: nats a cell
+            h = torch.sigmoid(logits.double())
+            terms = likelihood.step_term(
+                h, x0, x_t, self.alpha_bar[t - 1], self.alpha_bar[t], self.prior
+            )
+            value = config.T * (terms * free).sum() / free.sum().clamp(min=1)
+        else:
+            value = loss(logits.float(), x0, free, config.loss)
         self.optimizer.zero_grad(set_to_none=True)
         value.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -130,9 +155,10 @@ class Run:
 
     @torch.no_grad()
     def validate(self, x0, levels=10):
-        """BCE of the averaged network in nats a roll, at `levels` noise levels, with fixed noise.
+        """The averaged network on held-out rolls, in nats a roll, with fixed noise.
 
-        Returns {ᾱ rounded to 4 digits: nats}.
+        Returns {ᾱ rounded to 4 digits: BCE there} at `levels` noise levels, and "bound": the
+        likelihood bound, from as many of its terms.
         """
         generator = torch.Generator(self.device).manual_seed(1)
         found = {}
@@ -143,7 +169,10 @@ class Run:
                 logits = self.ema.logits(x_t, level)
             nats = F.binary_cross_entropy_with_logits(logits.float(), x0, reduction="sum")
             found[f"{level[0].item():.4f}"] = round(nats.item() / len(x0), 3)
-        return found
+        nats = likelihood.bound(
+            self.ema, x0, self.alpha_bar, prior=self.prior, steps=levels, generator=generator
+        ).per_roll
+        return found | {"bound": round(nats.value, 3)}
 
     def save(self, folder):
         """Write `checkpoint.safetensors` (everything) and `model.safetensors` (what to use)."""
@@ -201,8 +230,8 @@ class Run:
         self.step = facts["step"]
 
 
-def train(config, pieces, valid, folder, *, prior, resume=False, device="auto", every=300.0,
-          progress=True):
+def train(config, pieces, valid, folder, *, prior, start=None, resume=False, device="auto",
+          every=300.0, progress=True):
     """Train, leaving a folder that `weights.load` and ``--model`` understand.
 
     Ctrl-C ends the run after the step at hand with a checkpoint; so does the last step.
@@ -216,6 +245,8 @@ def train(config, pieces, valid, folder, *, prior, resume=False, device="auto", 
         Gets checkpoint.safetensors, model.safetensors, config.json, log.jsonl.
     prior : float
         ρ, usually `datasets.density(pieces)`.
+    start : str or Path, optional
+        A trained model to begin with (`Run.begin`).
     resume : bool
         Continue the run in `folder`.
     every : float
@@ -239,6 +270,8 @@ def train(config, pieces, valid, folder, *, prior, resume=False, device="auto", 
         raise TrainingError(f"{folder}: already holds a run; add --resume or name another folder")
     device = pick_device(device)
     run = Run(config, prior, pieces[0].roll.shape[0], device)
+    if start is not None:
+        run.begin(start)
     if resume:
         run.restore(folder)
     try:

@@ -38,8 +38,15 @@ def rotate(x, angle):
     return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
 
 
+def nearly_nothing(*layers):
+    """Let what is added to a path begin small, so that a deep network begins as a shallow one."""
+    for layer in layers:
+        nn.init.normal_(layer.weight, std=1e-3)
+        nn.init.zeros_(layer.bias)
+
+
 class Block(nn.Module):
-    """Pre-norm attention over frames, then an MLP on each frame."""
+    """Pre-norm attention over frames, then an MLP on each frame; at first nearly the identity."""
 
     def __init__(self, width, heads, dropout):
         super().__init__()
@@ -50,6 +57,7 @@ class Block(nn.Module):
             nn.Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Linear(4 * width, width)
         )
         self.drop = nn.Dropout(dropout)
+        nearly_nothing(self.out, self.mlp[-1])
 
     def forward(self, h, angle):
         B, n, width = h.shape
@@ -57,6 +65,24 @@ class Block(nn.Module):
         mixed = F.scaled_dot_product_attention(rotate(q, angle), rotate(k, angle), v)
         h = h + self.drop(self.out(mixed.transpose(1, 2).reshape(B, n, width)))
         return h + self.drop(self.mlp(self.norm2(h)))
+
+
+class Mixer(nn.Module):
+    """What intervals say: each feature filtered over an octave up and down, then mixed; added.
+
+    At first it is nearly the identity, so that a trained network can be given one.
+    """
+
+    def __init__(self, filters, reach=12):
+        super().__init__()
+        self.across = nn.Conv2d(
+            filters, filters, (2 * reach + 1, 3), padding=(reach, 1), groups=filters
+        )
+        self.mix, self.out = nn.Conv2d(filters, filters, 1), nn.Conv2d(filters, filters, 1)
+        nearly_nothing(self.out)
+
+    def forward(self, h):
+        return h + self.out(F.relu(self.mix(self.across(h))))
 
 
 class FrameTransformer(Denoiser):
@@ -74,23 +100,31 @@ class FrameTransformer(Denoiser):
         Of the transformer.
     filters : int
         Of the convolutions.
+    mixers : int
+        `Mixer`s before the tokens, and as many after.
     dropout : float
+    time : bool
+        False for a network that is not told the noise level (paper §5): it reads bits, not
+        evidence, and has nothing to add to its answer.
     """
 
     def __init__(
-        self, pitches=56, prior=0.07, fold=24, width=256, depth=4, heads=4, filters=64, dropout=0.0
+        self, pitches=56, prior=0.07, fold=24, width=256, depth=4, heads=4, filters=64, mixers=0,
+        dropout=0.0, time=True,
     ):
         super().__init__()
         self.stride, self.pitches, self.prior = fold, pitches, prior
         self.narrow = narrow = max(filters // 4, 1)  # features a cell that pass through the tokens
-        self.level = LevelEmbedding(width)
+        self.level = LevelEmbedding(width) if time else None
         self.stem = nn.Sequential(conv(fold, filters), conv(filters, filters))
+        self.before = nn.Sequential(*(Mixer(filters) for _ in range(mixers)))
         self.squeeze = nn.Conv2d(filters, narrow, 1)
         self.read = nn.Linear(pitches * narrow, width)
         self.blocks = nn.ModuleList([Block(width, heads, dropout) for _ in range(depth)])
         self.norm = nn.LayerNorm(width)
         self.write = nn.Linear(width, pitches * narrow)
         self.head = nn.Sequential(conv(filters + narrow, filters), conv(filters, filters))
+        self.after = nn.Sequential(*(Mixer(filters) for _ in range(mixers)))
         self.last = nn.Conv2d(filters, fold, 1)
         nn.init.constant_(self.last.bias, torch.logit(torch.tensor(float(prior))).item())
         half = width // heads // 2
@@ -103,17 +137,24 @@ class FrameTransformer(Denoiser):
                 f"roll is {(P, L)}, but this network takes {self.pitches} pitches and a length "
                 f"that is a multiple of {self.stride} ticks"
             )
-        evidence = kernel.evidence(x_t, alpha_bar_t, self.prior).clamp(-CERTAIN, CERTAIN)
+        if self.level is None:
+            evidence = 2 * x_t - 1
+        else:
+            evidence = kernel.evidence(x_t, alpha_bar_t, self.prior).clamp(-CERTAIN, CERTAIN)
         if known is not None:
             evidence = torch.where(known, (2 * x_t - 1) * CERTAIN, evidence)
         n = L // self.stride
         cells = evidence.view(B, P, n, self.stride).permute(0, 3, 1, 2)  # (B, fold, P, n)
-        local = self.stem(cells.contiguous(memory_format=torch.channels_last))  # (B, filters, P, n)
+        cells = cells.contiguous(memory_format=torch.channels_last)
+        local = self.before(self.stem(cells))  # (B, filters, P, n)
         tokens = self.squeeze(local).permute(0, 3, 1, 2).reshape(B, n, -1)
-        h = self.read(tokens) + self.level(alpha_bar_t)[:, None]  # (B, n, width)
+        h = self.read(tokens)  # (B, n, width)
+        if self.level is not None:
+            h = h + self.level(alpha_bar_t)[:, None]
         angle = torch.arange(n, device=h.device)[:, None] * self.rates
         for block in self.blocks:
             h = block(h, angle)
         wide = self.write(self.norm(h)).view(B, n, self.narrow, P).permute(0, 2, 3, 1)
-        others = self.last(self.head(torch.cat([local, wide], dim=1)))  # (B, fold, P, n)
-        return others.permute(0, 2, 3, 1).reshape(B, 1, P, L).float() + evidence
+        others = self.last(self.after(self.head(torch.cat([local, wide], dim=1))))  # (B, fold, P, n)
+        others = others.permute(0, 2, 3, 1).reshape(B, 1, P, L).float()
+        return others if self.level is None else others + evidence

@@ -19,7 +19,9 @@ from binolab.transformer import FrameTransformer
 from binolab.unet import UNet
 
 NETWORKS = {"UNet": UNet, "FrameTransformer": FrameTransformer}
-SCHEDULES = {"linear": kernel.linear, "cosine": kernel.cosine, "power": kernel.power}
+SCHEDULES = {
+    "linear": kernel.linear, "cosine": kernel.cosine, "power": kernel.power, "spaced": kernel.spaced,
+}
 
 
 class WeightsError(ValueError):

@@ -288,7 +288,7 @@ def test_ctrl_c_leaves_a_run_that_resumes(tmp_path):
 def test_help_is_worth_reading():
     said = subprocess.run([sys.executable, "-m", "binolab.cli", "--help"], capture_output=True,
                           text=True, check=True).stdout
-    for command in ("generate", "complete", "infill", "harmonize", "vary", "train"):
+    for command in ("generate", "complete", "infill", "harmonize", "vary", "train", "evaluate"):
         assert command in said
     assert "None" not in subprocess.run(
         [sys.executable, "-m", "binolab.cli", "vary", "--help"], capture_output=True, text=True
@@ -301,3 +301,72 @@ def test_installed_command():
         pytest.skip("the package is not installed beside this Python")
     said = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
     assert said.stdout.startswith("binolab ")
+
+
+def chords(folder, count):
+    """Short pieces in two voices, one window each."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(count):
+        bits = np.zeros((56, rolls.LENGTH), bool)
+        for beat in range(0, rolls.LENGTH, 24):
+            bits[rng.choice(range(10, 40), 2, replace=False), beat : beat + 24] = True
+        rolls.write_midi(rolls.to_midi(bits), folder / f"{i:02}.mid")
+    return folder
+
+
+def test_evaluate_writes_the_same_report_again(model, tmp_path, capsys):
+    data = chords(tmp_path / "data", 20)
+    options = ["--model", model, "--data", data, "--n", 2, "--steps", 1, "--seed", 5]
+    assert run("evaluate", *options, "-o", tmp_path / "a") == 0
+    said = capsys.readouterr().out
+    assert said.strip() == (tmp_path / "a.md").read_text().strip() and "| density |" in said
+    assert run("evaluate", *options, "-o", tmp_path / "b.json") == 0
+    first, second = (json.loads((tmp_path / f"{n}.json").read_text()) for n in "ab")
+    assert first["facts"]["command"].startswith("binolab evaluate --model")
+    for document in (first, second):
+        assert document["facts"].pop("seconds") > 0 and document["facts"].pop("seconds_a_roll") > 0
+    assert first == second
+    assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
+    made = {f"{n}.{end}" for n in "ab" for end in ("json", "md", "png")}
+    assert {p.name for p in tmp_path.iterdir()} == made | {"data"}
+
+
+def test_evaluate_faults_come_before_work(model, tmp_path, capsys, monkeypatch):
+    from binolab import evaluation
+
+    monkeypatch.setattr(evaluation, "sample", lambda *_, **__: pytest.fail("work was begun"))
+    data, one = chords(tmp_path / "data", 20), chords(tmp_path / "one", 1)
+    few, out = chords(tmp_path / "few", 3), tmp_path / "out"
+    sound = ["--model", model, "--data", data]
+    for arguments, says in (
+        (["-o", tmp_path / "no" / "out", *sound], "no such folder"),
+        (["-o", data, *sound], "is a folder"),
+        (["-o", out, *sound, "--n", 1], "--n must be 2"),
+        (["-o", out, *sound, "--steps", 0], "--steps must be 1"),
+        (["-o", out, *sound, "--device", "abacus"], "--device"),
+        (["-o", out, "--data", data, "--model", "nobody"], "no such model"),
+        (["-o", out, "--model", model, "--data", tmp_path / "none"], "no such folder"),
+        (["-o", out, "--model", model, "--data", one], "one piece cannot be held out"),
+        (["-o", out, "--model", model, "--data", few], "too little music"),
+    ):
+        assert says in fault(capsys, "evaluate", *arguments)
+    with pytest.raises(SystemExit) as stop:
+        run("evaluate", "-o", out, *sound, "--sampler", "tarot")
+    assert stop.value.code == 2
+    assert {p.name for p in tmp_path.iterdir()} == {"data", "one", "few"}
+
+
+def test_evaluate_leaves_nothing_half_written(model, tmp_path, capsys, monkeypatch):
+    from matplotlib.figure import Figure
+
+    def full(self, path, **_):
+        Path(path).write_bytes(b"\x89PNG")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", full)
+    data = chords(tmp_path / "data", 20)
+    assert "No space left" in fault(
+        capsys, "evaluate", "-o", tmp_path / "out", "--model", model, "--data", data, "--n", 2,
+        "--steps", 1, "--no-likelihood", "--no-harmonization")
+    assert [p.name for p in tmp_path.iterdir()] == ["data"]

@@ -48,7 +48,8 @@ def test_environment_agrees_with_pyproject():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     assert environment["name"] == PROJECT["name"] and environment["channels"] == ["conda-forge"]
     conda = {}
-    for line in environment["dependencies"]:
+    *lines, by_pip = environment["dependencies"]
+    for line in lines + by_pip["pip"]:
         requirement = Requirement(line)
         name = CONDA.get(requirement.name, requirement.name)
         conda[canonicalize_name(name)] = str(requirement.specifier)

@@ -3,6 +3,7 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -278,3 +279,31 @@ def test_leaving_one_out_and_adding_its_evidence_is_bayes_rule(weights, level, p
             torch.testing.assert_close(
                 odds(cell, range(3)), odds(cell, others) + evidence, rtol=0, atol=1e-9
             )
+
+
+# --- measured schedules and leave-one-out --------------------------------------------------------
+
+
+@given(st.lists(st.floats(0.001, 0.999), max_size=8, unique=True), st.integers(1, 60))
+def test_a_spaced_schedule_passes_through_its_levels(inner, T):
+    levels = [1.0, *sorted(inner, reverse=True), 0.0]
+    alpha_bar = kernel.spaced(T, levels)
+    assert alpha_bar.shape == (T + 1,) and alpha_bar[0] == 1 and alpha_bar[-1] == 0
+    assert (alpha_bar.diff() < 0).all()
+    places = np.linspace(0, len(levels) - 1, T + 1)
+    plain = np.interp(places, np.arange(len(levels)), levels)
+    np.testing.assert_allclose(alpha_bar.numpy(), plain, atol=1e-12)
+
+
+@pytest.mark.parametrize("levels", [[1.0], [1.0, 0.5], [0.9, 0.0], [1.0, 0.5, 0.5, 0.0]])
+def test_levels_that_do_not_fall_from_one_to_zero_are_refused(levels):
+    with pytest.raises(ValueError, match="fall from 1 to 0"):
+        kernel.spaced(4, levels)
+
+
+@given(st.floats(0.02, 0.98), st.floats(0.05, 0.95), PRIORS, st.sampled_from([0.0, 1.0]))
+def test_leaving_a_cell_out_divides_its_own_evidence_away(h, level, prior, x_t):
+    others = kernel.leave_one_out(torch.tensor([h]), torch.tensor([x_t]), level, prior).item()
+    one, zero = (e.item() for e in kernel.likelihood(torch.tensor([x_t]), level, prior))
+    back = others * one / (others * one + (1 - others) * zero)
+    assert back == pytest.approx(h, abs=1e-4)

@@ -17,6 +17,7 @@ SAMPLERS = {
     "posterior": (sampling.posterior, {}),
     "posterior refreshed": (sampling.posterior, {"refresh": 0.4}),
     "posterior all fresh": (sampling.posterior, {"refresh": 1.0}),
+    "gibbs": (sampling.gibbs, {"corrections": 1, "share": 0.3}),
 }
 EACH = pytest.mark.parametrize("name", SAMPLERS)
 
@@ -240,7 +241,8 @@ def test_the_callback_sees_each_step_and_changes_nothing(name):
     assert torch.equal(calls[0][1], x_T)
     assert torch.equal(calls[-1][1], x) and torch.equal(calls[-1][2], x)
     assert all(set(c.unique().tolist()) <= {0.0, 1.0} for _, *both in calls for c in both)
-    torch.testing.assert_close(levels, alpha_bar.flip(0)[:-1].tolist(), rtol=1e-6, atol=1e-7)
+    visited = list(dict.fromkeys(levels))  # a correction asks again at the level it is on
+    torch.testing.assert_close(visited, alpha_bar.flip(0)[:-1].tolist(), rtol=1e-6, atol=1e-7)
     assert torch.equal(once(None)[1], x)
 
 
@@ -276,6 +278,85 @@ def test_noise_has_a_density_for_each_pitch():
 
 def test_all_samplers_have_one_signature():
     common = list(inspect.signature(sampling.naive).parameters)
-    assert set(sampling.SAMPLERS) == {"naive", "xor", "posterior", "refreshed"}
+    assert set(sampling.SAMPLERS) == {"naive", "xor", "posterior", "gibbs", "refreshed"}
     for sampler in sampling.SAMPLERS.values():
         assert list(inspect.signature(sampler).parameters)[: len(common)] == common
+
+
+# --- correctors and polish ----------------------------------------------------------------------
+
+
+def exact(weights):
+    """P(x_0 = 1 | x_t) of a distribution over rolls of n cells, `weights` (2^n,), by enumeration."""
+    n = int(math.log2(len(weights)))
+    rolls = torch.tensor([[i >> k & 1 for k in range(n)] for i in range(2**n)]).double()
+
+    def model(x_t, alpha_bar_t, known=None, prior=0.3):
+        level = alpha_bar_t.double().view(-1, 1, 1)
+        one = level * rolls + (1 - level) * prior  # (B, 2^n, n)
+        x = x_t.reshape(len(x_t), 1, n).double()
+        joint = (x * one + (1 - x) * (1 - one)).prod(-1) * weights
+        joint = joint / joint.sum(-1, keepdim=True)
+        return (joint @ rolls).view_as(x_t).float()
+
+    return model, rolls
+
+
+def test_a_correction_of_one_cell_leaves_the_distribution_of_its_level_as_it_is():
+    """Gibbs sampling: the conditional of a cell of x_t, from the leave-one-out odds, is the true."""
+    prior, level = 0.3, torch.tensor(0.6)
+    weights = torch.tensor([0.3, 0.05, 0.05, 0.1, 0.1, 0.05, 0.05, 0.3]).double()
+    model, rolls = exact(weights)
+    one = level.double() * rolls + (1 - level.double()) * prior
+    # q(x_t) of every x_t, by enumeration
+    q = (rolls[:, None] * one + (1 - rolls[:, None]) * (1 - one)).prod(-1) @ weights
+    x = rolls.float().view(8, 1, 3, 1)
+    h = kernel.leave_one_out(model(x, level.expand(8)), x, level, prior)
+    found = kernel.forward_probability(h, level, prior).view(8, 3)
+    for i in range(8):
+        for cell in range(3):
+            on, off = q[i | 1 << cell], q[i & ~(1 << cell)]
+            assert found[i, cell].item() == pytest.approx((on / (on + off)).item(), abs=1e-4)
+
+
+def test_corrections_cost_one_call_each_but_after_the_last_step():
+    calls = []
+
+    def model(x_t, alpha_bar_t, known=None):
+        calls.append(float(alpha_bar_t[0]))
+        return torch.full_like(x_t, 0.3)
+
+    alpha_bar = kernel.linear(4)
+    x_T = sampling.noise((1, 1, 4, 6), 0.2, seeded())
+    sampling.gibbs(model, x_T, alpha_bar, prior=0.2, corrections=2, generator=seeded())
+    expected = [0.0, 0.25, 0.25, 0.25, 0.5, 0.5, 0.5, 0.75, 0.75, 0.75]
+    assert calls == pytest.approx(expected)
+
+
+def test_correcting_no_cell_is_the_posterior():
+    x_T, options = sampling.noise((2, 1, 4, 6), 0.2, seeded()), {"prior": 0.2}
+    a = sampling.gibbs(unsure(), x_T, kernel.linear(5), corrections=0, generator=seeded(), **options)
+    b = sampling.posterior(unsure(), x_T, kernel.linear(5), generator=seeded(), **options)
+    assert torch.equal(a, b)
+
+
+@EACH
+def test_polish_asks_again_in_doubt_and_keeps_known_cells(name):
+    levels = []
+    wanted = (torch.rand(2, 1, 4, 6, generator=seeded(3)) < 0.5).float()
+
+    def model(x_t, alpha_bar_t, known=None):
+        levels.append(round(float(alpha_bar_t[0]), 6))
+        return 0.1 + 0.8 * wanted
+
+    x_T = sampling.noise(wanted.shape, 0.2, seeded())
+    known = torch.rand(wanted.shape, generator=seeded(4)) < 0.3
+    made = run(name, model, x_T, kernel.linear(3), prior=0.2, known=known, x_known=1 - wanted,
+               polish=2, generator=seeded())
+    assert levels[-2:] == [sampling.DOUBT] * 2
+    assert torch.equal(made, torch.where(known, 1 - wanted, wanted))
+
+
+def test_polish_leaves_a_roll_alone_that_was_not_sampled():
+    roll = sampling.noise((1, 1, 4, 6), 0.5, seeded())
+    assert torch.equal(sampling.posterior(unsure(), roll, torch.ones(1), polish=2), roll)

@@ -115,7 +115,7 @@ def test_known_cells_cost_nothing():
 
 
 def test_an_unknown_loss_is_refused():
-    with pytest.raises(ValueError, match="bce, l2 or l1"):
+    with pytest.raises(ValueError, match="bce, l2, l1 or bound"):
         training.loss(torch.zeros(1), torch.zeros(1), torch.ones(1), "huber")
 
 
@@ -205,7 +205,7 @@ def test_a_run_leaves_what_it_promises(go, tmp_path, pieces):
     rows = log(folder)
     assert [r["step"] for r in rows] == list(range(1, 9))
     assert [r["samples"] for r in rows] == list(range(4, 33, 4))
-    assert all(len(r["valid"]) == 10 and min(r["valid"].values()) > 0 for r in rows)
+    assert all(len(r["valid"]) == 11 and "bound" in r["valid"] and min(r["valid"].values()) > 0 for r in rows)
     model, card = weights.load(folder)
     assert card["trained"]["step"] == run.step == 8
     assert (card["pitches"], card["length"], card["prior"]) == (PITCHES, 48, 0.1)
@@ -376,3 +376,36 @@ def test_a_device_that_is_not_here_is_refused():
     assert training.pick_device("cpu") == torch.device("cpu")
     with pytest.raises(ValueError, match="no device 'abacus' here; .* auto, cpu or cuda"):
         training.pick_device("abacus")
+
+
+def test_a_trained_network_can_be_trained_further_and_given_more(go, tmp_path):
+    """What fits is taken over; a block and mixers more hardly change what it answers at first."""
+    config = dataclasses.replace(TINY, network="FrameTransformer", loss="bound")
+    go(config, "first")
+    old, card = weights.load(tmp_path / "first")
+    more = dataclasses.replace(
+        config, arguments=config.arguments | {"depth": card["arguments"]["depth"] + 1, "mixers": 1}
+    )
+    run = training.Run(more, 0.1, PITCHES, torch.device("cpu"))
+    run.begin(tmp_path / "first")
+    assert run.card["start"] == "first"
+    x, level = (torch.rand(2, 1, PITCHES, 48) < 0.1).float(), torch.tensor([0.2, 0.6])
+    with torch.no_grad():
+        torch.testing.assert_close(
+            run.model.eval().logits(x, level), old.logits(x, level), atol=0.02, rtol=0
+        )
+
+
+def test_other_networks_cannot_be_begun_with(go, tmp_path):
+    go(TINY, "first")
+    wider = dataclasses.replace(TINY, arguments=TINY.arguments | {"width": 48})
+    with pytest.raises(training.TrainingError, match="other sizes"):
+        training.Run(wider, 0.1, PITCHES, torch.device("cpu")).begin(tmp_path / "first")
+
+
+def test_the_bound_as_a_loss_learns(pieces):
+    config = dataclasses.replace(RUNS["frames"], loss="bound", steps=60, rate=1e-2)
+    device = torch.device("cpu")
+    run, bank = training.Run(config, 0.1, PITCHES, device), batches.Bank(pieces, config, device)
+    losses = [run.advance(bank).item() for _ in range(config.steps)]
+    assert min(losses) >= 0 and np.mean(losses[-20:]) < 0.9 * np.mean(losses[:10])

@@ -1,0 +1,124 @@
+"""What can be asked on the command line: the commands, their options and their help.
+
+`binolab.cli` does what is asked.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from binolab import __version__
+
+DEFAULT_STEPS = 100
+
+
+class Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows a default only where there is one to know."""
+
+    def _get_help_string(self, action):
+        return action.help if action.default in (None, False) else super()._get_help_string(action)
+
+
+def parser():
+    top = argparse.ArgumentParser(
+        prog="binolab",
+        description="Binomial diffusion on binary piano rolls: writes piano music, completes it, "
+        "fills a hole in it, harmonizes a melody, varies a piece.",
+        epilog="Example: binolab harmonize melody.mid -o harmonized.mid --audio",
+    )
+    top.add_argument("--version", action="version", version=f"binolab {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name, text, example, piece=True):
+        sub = commands.add_parser(
+            name, help=text, description=text[0].upper() + text[1:] + ".", epilog=f"Example: {example}",
+            formatter_class=Help,
+        )
+        if piece:
+            sub.add_argument("piece", help="MIDI file; its own beats are the grid")
+        sub.add_argument("-o", "--out", required=True, metavar="OUT.mid", help="MIDI file to write")
+        if piece:
+            sub.add_argument("--at", type=float, metavar="BEAT",
+                             help="first beat of the window to work on, for a longer piece")
+            sub.add_argument("--pedal", action="store_true", help="heed the sustain pedal")
+        sub.add_argument("--n", type=int, default=1, help="how many; more than one are numbered")
+        sub.add_argument("--seed", type=int, help="same seed, same music (default: a new one, told)")
+        sampling_options(sub)
+        sub.add_argument("--plot", action="store_true", help="also write a PNG beside the MIDI")
+        sub.add_argument("--audio", action="store_true", help="also write an MP3 beside the MIDI")
+        return sub
+
+    generate = command("generate", "write a piece from nothing", "binolab generate -o new.mid --n 4",
+                       piece=False)
+    generate.add_argument("--tempo", type=float, default=100.0, help="beats a minute")
+    complete = command("complete", "keep the beginning of a piece and write the rest",
+                       "binolab complete piece.mid -o out.mid --keep 8")
+    complete.add_argument("--keep", type=float, required=True, metavar="BEATS",
+                          help="beats to keep, counted from the window's first")
+    infill = command("infill", "write the beats between two points of a piece",
+                     "binolab infill piece.mid -o out.mid --from 4 --to 12")
+    infill.add_argument("--from", dest="begin", type=float, required=True, metavar="BEAT",
+                        help="first beat to write, counted from 0")
+    infill.add_argument("--to", dest="end", type=float, required=True, metavar="BEAT",
+                        help="beat to stop before")
+    command("harmonize", "write what lies below a melody",
+            "binolab harmonize melody.mid -o out.mid")
+    vary = command("vary", "write a variation of a piece",
+                   "binolab vary piece.mid -o out.mid --strength 0.75")
+    vary.add_argument("--strength", type=float, default=0.75,
+                      help="0 leaves it as it is, 1 is all new: the place on the noise schedule")
+
+    train = commands.add_parser(
+        "train", help="train a model on Bach's chorales or on a folder of MIDI files",
+        description="Train a model. Ctrl-C stops after the current step, leaving a checkpoint "
+        "that --resume takes up and a model that --model RUN uses.",
+        epilog="Example: binolab train --data my_midi/ --out runs/mine --steps 5000",
+        formatter_class=Help,
+    )
+    train.add_argument("--data", required=True, metavar="chorales|FOLDER")
+    train.add_argument("--out", required=True, metavar="RUN", help="folder for weights and log")
+    train.add_argument("--preset", default="best", choices=["best", "paper", "tiny"])
+    train.add_argument("--steps", type=int, help="batches to train on (default: the preset's)")
+    train.add_argument("--batch", type=int, help="rolls a batch (default: the preset's)")
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--start", metavar="MODEL",
+                       help="begin with the weights of a trained model: best, a file, a run")
+    train.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    train.add_argument("--every", type=float, default=300.0, metavar="SECONDS",
+                       help="between checkpoints with validation")
+    train.add_argument("--device", default="auto", help="auto, cpu, cuda")
+
+    evaluate = commands.add_parser(
+        "evaluate", help="measure what a model writes beside held-out music",
+        description="Sample, measure, bound and harmonize: writes REPORT.md (printed as well), "
+        "REPORT.json and REPORT.png. The same seed gives the same report, but for the seconds.",
+        epilog="Example: binolab evaluate --model best --n 32 --steps 20 -o best-quality",
+        formatter_class=Help,
+    )
+    evaluate.add_argument("-o", "--out", required=True, metavar="REPORT",
+                          help="path of the three files, without an ending")
+    evaluate.add_argument("--data", default="chorales", metavar="chorales|FOLDER",
+                          help="what to compare with; of a folder, every tenth file is held out")
+    evaluate.add_argument("--split", default="valid", choices=["valid", "test"],
+                          help="of the chorales: the held-out part; test is for final tables")
+    evaluate.add_argument("--n", type=int, default=128,
+                          help="rolls to make; held-out windows to bound and harmonize, at most")
+    evaluate.add_argument("--seed", type=int, default=0)
+    sampling_options(evaluate)
+    evaluate.add_argument("--no-likelihood", action="store_true", help="leave out all bounds")
+    evaluate.add_argument("--no-harmonization", action="store_true",
+                          help="leave out all that is given a melody or another mask")
+    return top
+
+
+def sampling_options(sub):
+    """Which model, and how it writes."""
+    sub.add_argument("--steps", type=int, default=DEFAULT_STEPS, help="calls of the network")
+    sub.add_argument("--sampler", default="refreshed",
+                     choices=["refreshed", "posterior", "naive", "xor"],
+                     help="how noise is taken away")
+    sub.add_argument("--bit", default="draw", choices=["draw", "threshold"],
+                     help="how a probability becomes a bit")
+    sub.add_argument("--model", default="best",
+                     help="best, paper, a .safetensors file or the folder of a training run")
+    sub.add_argument("--device", default="auto", help="auto, cpu, cuda")
