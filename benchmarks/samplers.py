@@ -3,8 +3,9 @@
     python benchmarks/samplers.py [--model best] [--n 64] [--steps 100]
 
 Seven statistics (`metrics.statistics`) of `--n` generated rolls a row, beside all whole windows of
-the test chorales, with training against test as the floor. Writes data/samplers-MODEL.json, which
-chapter 8 reads, and benchmarks/samplers-MODEL.md.
+the test chorales, with training against test as the floor. Rows of one table make as many calls of
+the network, `--steps`: a polish and a corrector are paid for with steps. Writes
+data/samplers-MODEL.json, which chapter 8 reads, and benchmarks/samplers-MODEL.md.
 """
 
 import argparse
@@ -62,8 +63,8 @@ def main():
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--refresh", type=float, nargs="*", default=[0.1, 0.3], metavar="SHARE",
                         help="rows of the posterior that refreshes this share (default: 0.1 0.3)")
-    parser.add_argument("--more-steps", type=int, nargs="*", default=[250], metavar="STEPS",
-                        help="rows of the last refresh with as many calls (default: 250)")
+    parser.add_argument("--more-steps", type=int, nargs="*", default=[], metavar="STEPS",
+                        help="rows of the last refresh with as many calls (default: none)")
     options = parser.parse_args()
     model, card = weights.load(options.model)
     real = {split: metrics.statistics(chorale_windows(split)) for split in ("test", "train")}
@@ -73,6 +74,8 @@ def main():
         for steps in options.more_steps if share == options.refresh[-1] else []:
             rows[f"posterior, refresh {share:g}, {steps} calls"] = (
                 "posterior", {"refresh": share}, steps)
+    rows["posterior, refresh 0.3 + polish"] = ("refreshed", {}, options.steps - 2)  # the default
+    rows["posterior + Gibbs, draw"] = ("gibbs", {}, (options.steps + 1) // 2)
     table = {}
     with tqdm(total=len(rows) * options.n, unit="roll") as bar:
         for name, (sampler, extra, steps) in rows.items():

@@ -1,6 +1,6 @@
 """Which sampler, with how many calls? Quality against calls of the network, for every sampler.
 
-    python benchmarks/steps.py [--model best] [--n 64] [--calls 5 10 20 50 100]
+    python benchmarks/steps.py [--model best] [--n 48] [--calls 5 10 20 50 100]
 
 Each row is a sampler, a bit rule and a schedule; each point `--n` rolls, held beside *validation*
 chorales: the mean over all features of the overlap's share of its floor (`comparison.compare`),
@@ -28,17 +28,19 @@ ROWS = {  # name: sampler, its options, the schedule if not the model's own
     "XOR mask (Alg. 1)": ("xor", {}, None),
     "XOR nested masks": ("xor", {"nested": True}, None),
     "exact posterior": ("posterior", {}, None),
-    "refreshed": ("refreshed", {}, None),
+    "refreshed + polish": ("refreshed", {}, None),
+    "refreshed": ("refreshed", {"polish": 0}, None),
+    "exact posterior + polish": ("posterior", {"polish": 2}, None),
     "posterior + Gibbs": ("gibbs", {}, None),
     "naive, threshold": ("naive", THRESHOLD, None),
     "XOR mask (Alg. 1), threshold": ("xor", THRESHOLD, None),
     "XOR nested masks, threshold": ("xor", {"nested": True} | THRESHOLD, None),
     "exact posterior, threshold": ("posterior", THRESHOLD, None),
-    "refreshed, threshold": ("refreshed", THRESHOLD, None),
+    "refreshed + polish, threshold": ("refreshed", THRESHOLD, None),
     "posterior + Gibbs, threshold": ("gibbs", THRESHOLD, None),
-    "refreshed, linear schedule": ("refreshed", {}, ["linear"]),
-    "refreshed, cosine schedule": ("refreshed", {}, ["cosine"]),
-    "refreshed, cubic schedule": ("refreshed", {}, ["power", 3]),
+    "refreshed + polish, linear schedule": ("refreshed", {}, ["linear"]),
+    "refreshed + polish, cosine schedule": ("refreshed", {}, ["cosine"]),
+    "refreshed + polish, cubic schedule": ("refreshed", {}, ["power", 3]),
 }
 FEW = 16  # rolls of a row that thresholds: it is nearly silent, and enough to show it
 
@@ -46,7 +48,9 @@ FEW = 16  # rolls of a row that thresholds: it is nearly silent, and enough to s
 def make(model, card, row, calls, n):
     """`n` rolls by a row of the table with at most so many calls of the network each."""
     sampler, options, schedule = ROWS[row]
-    steps = (calls + 1) // 2 if sampler == "gibbs" else calls  # every step but the last has two
+    polish = options.get("polish", 2 if sampler == "refreshed" else 0)
+    steps = calls - polish
+    steps = (steps + 1) // 2 if sampler == "gibbs" else steps  # every step but the last has two
     card = card if schedule is None else card | {"schedule": schedule}
     generator = torch.Generator().manual_seed(0)
     made = [
@@ -71,26 +75,28 @@ def measure(made, held_out, training):
 
 
 def picture(document, path):
-    figure, axes = plt.subplots(1, 3, figsize=(11, 4), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(11, 4.4), layout="constrained")
     panels = {
         "overlap": "overlap, share of the floor",
         "four_voices": "share of ticks with four voices",
         "dissonant": "share of dissonant pairs",
     }
+    drawn = [name for name in document["rows"] if "threshold" not in name and "sched" not in name]
     for ax, (figure_name, label) in zip(axes, panels.items()):
-        for i, (name, row) in enumerate(document["rows"].items()):
-            if "schedule" in name or "threshold" in name and figure_name == "dissonant":
-                continue
-            dashed = "threshold" in name
-            ax.plot([int(c) for c in row], [p[figure_name] for p in row.values()],
-                    ":" if dashed else "-", marker="o", markersize=3, color=f"C{i % 6}",
-                    label=None if dashed else name)
+        for colour, name in enumerate(drawn):
+            styles = {name: "-"} | ({} if figure_name == "dissonant" else {f"{name}, threshold": ":"})
+            for row, style in styles.items():
+                points = document["rows"].get(row, {})
+                ax.plot([int(c) for c in points], [p[figure_name] for p in points.values()], style,
+                        marker="o", markersize=3, color=f"C{colour}",
+                        label=row if style == "-" else None)
         held_out = document["held_out"].get(figure_name, 1.0)
         ax.axhline(held_out, color=plotting.INK, linewidth=0.8)
         ax.set(xscale="log", xlabel="calls of the network", ylabel=label,
                xticks=document["calls"], xticklabels=document["calls"])
         ax.minorticks_off()
-    axes[0].legend(fontsize=8, title="draw; dotted: threshold", title_fontsize=8)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4,
+                  fontsize=9, title="lines: draw; dots: threshold; black: validation chorales")
     with rolls.replacing(path) as temporary:
         figure.savefig(temporary, format="svg", metadata={"Date": None})
 
@@ -116,7 +122,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--model", default="best")
-    parser.add_argument("--n", type=int, default=64)
+    parser.add_argument("--n", type=int, default=48)
     parser.add_argument("--calls", type=int, nargs="+", default=[5, 10, 20, 50, 100])
     options = parser.parse_args()
     model, card = weights.load(options.model)
@@ -133,22 +139,21 @@ def main():
     document |= {"command": "python benchmarks/steps.py " + " ".join(sys.argv[1:]),
                  "calls": options.calls, "held_out": metrics.statistics(held_out)}
     amount = {name: min(FEW, options.n) if "threshold" in name else options.n for name in ROWS}
-    work = sum(amount[name] * calls for name in ROWS for calls in options.calls)
+    points = [(calls, name) for calls in options.calls for name in ROWS]
+    work = sum(amount[name] * calls for calls, name in points)
     with tqdm(total=work, unit="call") as bar:
-        for calls in options.calls:
-            for name in ROWS:
-                row = document["rows"].setdefault(name, {})
-                if str(calls) not in row:
-                    begun = time.perf_counter()
-                    made = make(model, card, name, calls, amount[name])
-                    seconds = (time.perf_counter() - begun) / amount[name]
-                    row[str(calls)] = {
-                        k: None if v != v else v
-                        for k, v in measure(made, held_out, training).items()
-                    } | {"seconds_a_roll": seconds}
-                    with rolls.replacing(path) as temporary:
-                        temporary.write_text(json.dumps(document, indent=1) + "\n")
-                bar.update(amount[name] * calls)
+        for calls, name in points:
+            row = document["rows"].setdefault(name, {})
+            if str(calls) not in row:
+                begun = time.perf_counter()
+                made = make(model, card, name, calls, amount[name])
+                seconds = (time.perf_counter() - begun) / amount[name]
+                row[str(calls)] = {
+                    k: None if v != v else v for k, v in measure(made, held_out, training).items()
+                } | {"seconds_a_roll": seconds}
+                with rolls.replacing(path) as temporary:
+                    temporary.write_text(json.dumps(document, indent=1) + "\n")
+            bar.update(amount[name] * calls)
     picture(document, ROOT / "benchmarks" / "steps.svg")
     text = (
         f"# Calls of the network, model `{options.model}`\n\n{options.n} rolls a row ({FEW} where "

@@ -28,12 +28,12 @@ def middle_half(x0):
 
 def paint(model, card, x_known, known, *, batch=2, progress=False, label="sampling", steps=100,
           **options):
-    """`prompting.paint`, a few rolls at a time and with a bar over the network's calls.
+    """`prompting.paint`, a few rolls at a time and with a bar over the steps.
 
     x_known, known (N, 1, P, L) and `options` as there; `batch` rolls a call. Returns (N, 1, P, L).
     """
     jobs = list(zip(x_known.split(batch), known.split(batch)))
-    with tqdm(total=len(jobs) * steps, desc=label, unit="call", disable=not progress) as bar:
+    with tqdm(total=len(jobs) * steps, desc=label, unit="step", disable=not progress) as bar:
         return torch.cat([
             prompting.paint(model, card, *job, steps=steps,
                             callback=lambda t, *_: bar.update(t > 0), **options)

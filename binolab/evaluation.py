@@ -49,7 +49,8 @@ def sample(model, card, n=128, *, seed=0, **options):
 
 
 def evaluate(model, card, held_out, training, *, n=128, steps=100, sampler="refreshed", bit="draw",
-             seed=0, likelihood=True, prompts=True, levels=16, batch=2, progress=True, made=None):
+             seed=0, likelihood=True, prompts=True, levels=16, bootstraps=200, batch=2,
+             progress=True, made=None):
     """Sample, compare, bound and harmonize.
 
     Parameters
@@ -70,6 +71,8 @@ def evaluate(model, card, held_out, training, *, n=128, steps=100, sampler="refr
         Bound the held-out windows; harmonize them. With both, bound them under the other `MASKS`.
     levels : int
         Levels of noise at which each window is looked at for a bound.
+    bootstraps : int
+        Resamplings, for the comparison's intervals.
     batch : int
         Rolls a call; 2 is fastest on a CPU.
     progress : bool
@@ -108,7 +111,8 @@ def evaluate(model, card, held_out, training, *, n=128, steps=100, sampler="refr
     sets = {"made": np.asarray(made, bool)} | windows
     grid = {"low": card["low"], "ticks": card["ticks"]}
     compared = comparison.compare(
-        *sets.values(), **grid, seed=seed, pieces=[p.roll for p in training]
+        *sets.values(), **grid, seed=seed, bootstraps=bootstraps,
+        pieces=[p.roll for p in training],
     )
     document = {
         "facts": {

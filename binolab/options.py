@@ -77,7 +77,9 @@ def parser():
     )
     train.add_argument("--data", required=True, metavar="chorales|FOLDER")
     train.add_argument("--out", required=True, metavar="RUN", help="folder for weights and log")
-    train.add_argument("--preset", default="best", choices=["best", "paper", "tiny"])
+    train.add_argument("--preset", default="best",
+                       choices=["best", "paper", "tiny", "first", "bound", "calibrate"],
+                       help="first, bound, calibrate: the stages of the shipped best")
     train.add_argument("--steps", type=int, help="batches to train on (default: the preset's)")
     train.add_argument("--batch", type=int, help="rolls a batch (default: the preset's)")
     train.add_argument("--seed", type=int, default=0)
@@ -113,9 +115,10 @@ def parser():
 
 def sampling_options(sub):
     """Which model, and how it writes."""
-    sub.add_argument("--steps", type=int, default=DEFAULT_STEPS, help="calls of the network")
+    sub.add_argument("--steps", type=int, default=DEFAULT_STEPS,
+                     help="steps of the sampler, each a call of the network or two")
     sub.add_argument("--sampler", default="refreshed",
-                     choices=["refreshed", "posterior", "naive", "xor"],
+                     choices=["refreshed", "gibbs", "posterior", "naive", "xor"],
                      help="how noise is taken away")
     sub.add_argument("--bit", default="draw", choices=["draw", "threshold"],
                      help="how a probability becomes a bit")

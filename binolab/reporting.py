@@ -42,12 +42,12 @@ def report(document):
 
 def _facts(facts):
     speed = facts["seconds_a_roll"]
-    return [
-        f"`{facts['command']}`", "",
-    ] * ("command" in facts) + [
+    told = [f"`{facts['command']}`", ""] if "command" in facts else []
+    speed = f"; {speed:.2f} s a roll on {facts['device']}" if speed else ""
+    return told + [
         f"{facts['network']}, {facts['parameters']:,} parameters; {facts['n']} rolls, "
-        f"{facts['steps']} calls each, sampler {facts['sampler']}, bit {facts['bit']}, seed "
-        f"{facts['seed']}" + (f"; {speed:.2f} s a roll on {facts['device']}" if speed else "") + "."
+        f"{facts['steps']} steps each, sampler {facts['sampler']}, bit {facts['bit']}, seed "
+        f"{facts['seed']}{speed}."
     ]
 
 
@@ -128,7 +128,7 @@ def page(document, made, held_out, *, rolls=3):
     for part in (top, middle, bottom):
         part.set_facecolor(PAPER)
     figure.suptitle(
-        f"{facts.get('model', facts['network'])}: {facts['n']} rolls, {facts['steps']} calls, "
+        f"{facts.get('model', facts['network'])}: {facts['n']} rolls, {facts['steps']} steps, "
         f"{facts['sampler']}, {facts['bit']}, seed {facts['seed']}, beside "
         f"{document['comparison']['n']['held_out']} held-out windows",
         color=INK, fontsize=13,

@@ -9,7 +9,7 @@ the split depends on nothing else.
 
 A tune that was changed in a note or two can hide a chorale that is in all else another one in
 another key. So a held-out piece, any window of which is nearer than NEAR to a training piece
-(`distances.nearest`), joins the training split.
+(`distances.nearest`), joins the training split with its family.
 """
 
 import hashlib
@@ -77,10 +77,10 @@ def main():
         u = int(hashlib.sha256(first.encode()).hexdigest(), 16) / 2**256
         split = "test" if u < HELD_OUT else "valid" if u < 2 * HELD_OUT else "train"
         splits[split] += members
-    for name in copies(sounding, splits):
+    for first in {head(name) for name in copies(sounding, splits)}:
         for split in ("valid", "test"):
-            splits[split] = [n for n in splits[split] if n != name]
-        splits["train"].append(name)
+            splits[split] = [n for n in splits[split] if head(n) != first]
+        splits["train"] += families[first]
     out = Path(__file__).parents[1] / "binolab" / "chorales.json"
     document = {"music21": music21.__version__, "run": RUN}
     document |= {split: sorted(names) for split, names in splits.items()}

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -42,7 +43,9 @@ def tiny():
 
 @pytest.fixture(scope="module")
 def document(tiny):
-    return evaluation.evaluate(*tiny, pieces(1), pieces(2), n=4, steps=2, levels=3, progress=False)
+    return evaluation.evaluate(*tiny, pieces(1), pieces(2), n=4, steps=2, levels=3, bootstraps=5,
+                               sampler="posterior",
+                               progress=False)
 
 
 @given(st.integers(0, 999), st.sampled_from([1, 3]))
@@ -172,7 +175,7 @@ def test_parts_do_not_change_each_other(tiny, document):
 
     def evaluate(**options):
         return evaluation.evaluate(*tiny, pieces(1), pieces(2), n=4, steps=2, levels=3,
-                                   progress=False, **options)
+                                   bootstraps=5, progress=False, sampler="posterior", **options)
 
     less = evaluate(likelihood=False, prompts=False)
     assert bare(less) == bare(document) and less["comparison"] == document["comparison"]
@@ -187,7 +190,7 @@ def test_parts_do_not_change_each_other(tiny, document):
 def test_rolls_made_elsewhere_are_measured(tiny):
     made = music(9, 3)
     found = evaluation.evaluate(*tiny, pieces(1), pieces(2), n=2, likelihood=False, prompts=False,
-                                progress=False, made=made)
+                                progress=False, made=made, bootstraps=5)
     assert found["comparison"]["n"]["made"] == 3 and found["facts"]["seconds_a_roll"] is None
     assert found["statistics"]["made"]["density"] == pytest.approx(made.mean())
 
@@ -207,9 +210,9 @@ def test_too_little_music(tiny):
 def test_report_says_what_the_document_holds(document):
     said = evaluation.report(document)
     for words in ("100.00% of the melody", "the chain (bound)", "outer quarters known",
-                  "| parallel fifths |", "overlap", "4 rolls, 2 calls each", "s a roll on cpu"):
+                  "| parallel fifths |", "overlap", "4 rolls, 2 steps each", "s a roll on cpu"):
         assert words in said
-    assert "nan" not in said and "None" not in said
+    assert not re.search(r"\b(nan|None|inf)\b", said)
     bound = document["costs"]["nothing"]["nats"]["bound"]["roll"]
     assert f"{bound:.4g} ±" in said
     for leave in ("costs", "harmonization"):
@@ -220,11 +223,9 @@ def test_report_says_what_the_document_holds(document):
 def test_page_draws_what_the_document_holds(document):
     made, held = music(3, 4), music(1, 6)
     figure = evaluation.page(document, made, held, rolls=2)
-    axes = [a for part in figure.subfigs for a in part.get_axes()]
     titles = [a.get_title(loc="left") for a in figure.get_axes()]
     assert {"made", "held out", "pitch class", "overlap of distances (MGEval)",
             "nearest training music"} <= set(titles)
-    assert len(axes) >= 4 + 2 + 3 + 4 - 4  # subfigures of subfigures are not counted
     bars = next(a for a in figure.get_axes() if a.get_title(loc="left") == "pitch class").patches
     np.testing.assert_allclose(
         [b.get_height() for b in bars], document["comparison"]["features"]["pitch_class"]["held_out"]

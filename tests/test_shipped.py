@@ -12,7 +12,17 @@ MODELS = ("best", "paper")
 
 
 def test_small_enough_to_ship():
-    assert sum((DATA / f"{name}.safetensors").stat().st_size for name in MODELS) <= 10e6
+    assert all((DATA / f"{name}.safetensors").stat().st_size <= 10e6 for name in MODELS)
+
+
+def test_a_call_of_the_default_model_is_cheap():
+    """Under 1.2 billion multiply-adds a roll, the paper's own network on the same ledger."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    model, card = weights.load("best")
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.zeros(1, 1, card["pitches"], card["length"]), torch.tensor([0.5]))
+    assert 0.1e9 < counter.get_total_flops() / 2 < 1.2e9
 
 
 def test_every_shipped_file_is_explained():

@@ -1,0 +1,321 @@
+"""Every choice that the paper leaves open, as a row: one thing changed, the budget the same.
+
+    python benchmarks/ablations.py [--steps 800 | --minutes-each 3] [--rows ROW …] [--resume]
+
+A small network is trained from scratch on the training chorales for each row that changes the
+training; rows that change the sampler only share the base row's. Each is then measured on the
+*validation* chorales: the bound in nats a roll, and the music of `--n` rolls drawn in `--calls`
+calls. Writes data/ablations.json and benchmarks/ablations.md after every row; Ctrl-C keeps what was
+done, --resume goes on from there. The networks lie in runs/ablations.
+"""
+
+import argparse
+import json
+import math
+import shlex
+import sys
+import time
+from contextlib import suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from binolab import batches, comparison, datasets, kernel, likelihood, metrics, presets, prompting
+from binolab import rolls, training, weights
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path("data") / "ablations.json"
+CPU = torch.device("cpu")
+BATCH = 2  # rolls a call: the quickest on one core, whose cache then holds the activations
+SMALL = {"width": 128, "depth": 2, "heads": 4, "filters": 32}
+BASE = presets.Config(
+    arguments=SMALL, loss="bce", schedule=("power", 3), prompts=0.0, batch=8, rate=2e-3,
+    warmup=50, ema=0.99,
+)
+TRAININGS = {  # what is not as in BASE; ρ is the density where no `prior` stands
+    "base": {},
+    "seed": {"seed": 1},
+    "l2": {"loss": "l2"},
+    "l1": {"loss": "l1"},
+    "bound": {"loss": "bound"},
+    "untold": {"arguments": SMALL | {"time": False}},
+    "half": {"prior": 0.5},
+    "linear": {"schedule": ("linear",)},
+    "cosine": {"schedule": ("cosine",)},
+    "difficulty": {"schedule": ("spaced", presets.DIFFICULTY)},
+    "author": {"loss": "l1", "schedule": ("linear",)},
+    "paper": {"loss": "l2", "schedule": ("linear",), "prior": 0.5,
+              "arguments": SMALL | {"time": False}},
+}
+
+
+class Row(NamedTuple):
+    """What a reader is told of it; its network's training; how it is sampled."""
+
+    says: str
+    training: str = "base"
+    sampler: str = "posterior"
+    options: dict = {}
+
+
+THRESHOLD = {"bit": "threshold"}
+ROWS = {
+    "base": Row(
+        "**base**: BCE, draw, exact posterior, told the level, ρ = density, ᾱ = (1 - t/T)³"),
+    "seed": Row("base with another seed", "seed"),
+    "posterior-threshold": Row("exact posterior, threshold", options=THRESHOLD),
+    "alg1": Row("Algorithm 1 as printed, draw", sampler="xor"),
+    "alg1-threshold": Row("Algorithm 1 as printed, threshold", sampler="xor", options=THRESHOLD),
+    "nested": Row("Algorithm 1, nested masks, draw", sampler="xor", options={"nested": True}),
+    "nested-threshold": Row(
+        "Algorithm 1, nested masks, threshold", sampler="xor",
+        options=THRESHOLD | {"nested": True}),
+    "naive": Row("naive, draw", sampler="naive"),
+    "naive-threshold": Row("naive, threshold", sampler="naive", options=THRESHOLD),
+    "refreshed": Row("posterior, refresh 0.3, draw", sampler="refreshed"),
+    "l2": Row("L2", "l2"),
+    "l2-threshold": Row("L2, exact posterior, threshold", "l2", options=THRESHOLD),
+    "l1": Row("L1, draw", "l1"),
+    "l1-threshold": Row("L1, exact posterior, threshold", "l1", options=THRESHOLD),
+    "bound": Row("the bound itself as the loss", "bound"),
+    "untold": Row("not told the level", "untold"),
+    "half": Row("ρ = 0.5", "half"),
+    "linear": Row("linear schedule, ᾱ = 1 - t/T", "linear"),
+    "cosine": Row("cosine schedule", "cosine"),
+    "difficulty": Row("difficulty-spaced schedule", "difficulty"),
+    "author": Row(
+        "author's code: L1, threshold, Algorithm 1, linear", "author", "xor", THRESHOLD),
+    "author-draw": Row("its network, exact posterior, draw", "author"),
+    "paper": Row(
+        "paper's letter: L2, threshold, Algorithm 1, linear, not told the level, ρ = 0.5", "paper",
+        "xor", THRESHOLD),
+    "paper-draw": Row("its network, exact posterior, draw", "paper"),
+}
+
+
+def windows(split):
+    """All whole windows of a split, none of them overlapping: (N, 56, 384) bits."""
+    return np.stack([
+        window
+        for piece in datasets.chorales(split)
+        for window in rolls.windows(piece.roll)[: piece.roll.shape[1] // rolls.LENGTH]
+    ])
+
+
+def trained(name, options, pieces, resume):
+    """The network of a row's training, with `resume` from its checkpoint: (model, card, seconds).
+
+    Raises KeyboardInterrupt when Ctrl-C ended it early, leaving a checkpoint.
+    """
+    folder = options.out / "runs" / "ablations" / name
+    changes, density = dict(TRAININGS[name]), datasets.density(pieces)
+    prior = changes.pop("prior", density)
+    config = replace(BASE, steps=options.steps, **changes)
+    run = training.Run(config, prior, pieces[0].roll.shape[0], CPU)
+    for network in (run.model, run.ema):  # all begin with the right density, whatever their ρ
+        torch.nn.init.constant_(network.last.bias, math.log(density / (1 - density)))
+    if resume:
+        with suppress(training.TrainingError):  # none, or of other settings
+            run.restore(folder)
+    bank, begun = batches.Bank(pieces, config, CPU), time.process_time()
+    if run.step < config.steps:
+        folder.mkdir(parents=True, exist_ok=True)
+        with training.stopping() as stop, tqdm(
+            total=config.steps, initial=run.step, desc=f"training {name}", unit="step", leave=False,
+            disable=options.quiet,
+        ) as bar:
+            while run.step < config.steps and not stop.is_set():
+                run.advance(bank)
+                bar.update()
+            run.save(folder)
+    if run.step < config.steps:
+        raise KeyboardInterrupt
+    return *weights.load(folder), time.process_time() - begun
+
+
+def bounds(model, card, x0, options):
+    """The bound of the chain that the row samples from, in `calls` steps, and at T = 1000.
+
+    Nats a roll, with their Monte Carlo errors: the same rolls and seeds for every row.
+    """
+    fine = weights.schedule(card, T=max(1000, options.calls))
+    _, coarse = kernel.respace(fine, options.calls)
+    found = {}
+    for name, alpha_bar in (("nats", fine), ("chain", coarse)):
+        value, error = likelihood.bound(
+            model, x0, alpha_bar, prior=card["prior"], steps=options.calls, batch=8,
+            generator=torch.Generator().manual_seed(0), progress=not options.quiet,
+        ).per_roll
+        found |= {name: value, f"{name}_error": error}
+    return found
+
+
+def music(model, card, row, real, options):
+    """Statistics of the row's rolls, and their overlap with validation music over the floor's."""
+    generator, made = torch.Generator().manual_seed(0), []
+    for first in tqdm(range(0, options.n, BATCH), desc=f"sampling, {row.says}", unit="call",
+                      leave=False, disable=options.quiet):
+        made.append(prompting.generate(
+            model, card, min(BATCH, options.n - first), sampler=row.sampler, steps=options.calls,
+            generator=generator, **row.options,
+        )[:, 0].numpy() > 0)
+    made = np.concatenate(made)
+    found = comparison.compare(made, real["valid"], real["train"], bootstraps=0)["features"]
+    ratios = {  # a roll in which a feature cannot be measured overlaps with no music
+        name: (feature["ratio"] or 0.0) * feature["measured"] for name, feature in found.items()
+    }
+    return {
+        "statistics": metrics.statistics(made),
+        "overlap": {"mean": np.mean(list(ratios.values())).item(), "min": min(ratios.values()),
+                    "least": min(ratios, key=ratios.get), "ratios": ratios},
+    }
+
+
+def strict(value):
+    """JSON has no nan and no infinity: null says that there was nothing to measure."""
+    if isinstance(value, dict):
+        return {k: strict(v) for k, v in value.items()}
+    if isinstance(value, float):
+        return round(value, 5) if math.isfinite(value) else None
+    return value
+
+
+def table(document):
+    """The document as Markdown."""
+    budget, keys = document["budget"], list(document["held_out"])
+
+    def cells(statistics):
+        return ["–" if statistics[k] is None else f"{statistics[k]:.1f}" if k == "changes"
+                else f"{statistics[k]:.3f}" for k in keys]
+
+    def nats(bound, name):
+        if bound is None or bound[name] is None:
+            return "–"
+        return f"{bound[name]:,.0f} ± {bound[f'{name}_error']:.0f}"
+
+    lines = []
+    for title, name in (("validation chorales", "held_out"), ("training chorales", "training")):
+        lines.append([title, "", "", *cells(document[name]), "", ""])
+    for name in ROWS:
+        if row := document["rows"].get(name):
+            least = row["overlap"]
+            lines.append([
+                row["says"], nats(row["bound"], "nats"), nats(row["bound"], "chain"),
+                *cells(row["statistics"]), f"{least['mean']:.3f}",
+                f"{least['min']:.2f} ({least['least'].replace('_', ' ')})",
+            ])
+    head = ["", "nats a roll, T = 1000", f"in {budget['calls']} calls",
+            *(k.replace("_", " ") for k in keys), "mean overlap", "least overlap"]
+    return (
+        "# Ablations: one thing changed a row\n\n"
+        f"Made by `{document['command']}`: each network has {budget['parameters']:,} parameters "
+        f"and saw {budget['steps']:,} batches of {budget['batch']} rolls; {budget['n']} rolls a "
+        f"row, {budget['calls']} calls each; bounds over {budget['windows']} rolls. A row differs "
+        "from the base in what it names and nothing else.\n\n"
+        "*Nats a roll* bounds -ln p of validation rolls, for drawn bits and the exact posterior, "
+        "the chain that has a bound; ± is its Monte Carlo error. *Mean overlap* is that of all "
+        "features' MGEval overlaps with validation music, each over the floor that training music "
+        "reaches; a roll in which a feature cannot be measured counts as no overlap. The base with "
+        "another seed says how much of a difference is luck.\n\n"
+        + "".join("| " + " | ".join(line) + " |\n" + ("|---" * len(head) + "|\n") * (i == 0)
+                  for i, line in enumerate([head, *lines]))
+    )
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with rolls.replacing(path) as temporary:
+        temporary.write_text(text)
+
+
+def pace(pieces, minutes):
+    """How many steps take so many minutes here and now, rounded to hundreds."""
+    run = training.Run(BASE, datasets.density(pieces), pieces[0].roll.shape[0], CPU)
+    bank = batches.Bank(pieces, BASE, CPU)
+    run.advance(bank)
+    begun = time.perf_counter()
+    for _ in range(10):
+        run.advance(bank)
+    return max(100, round(600 * minutes / (time.perf_counter() - begun), -2))
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    long = parser.add_mutually_exclusive_group()
+    long.add_argument("--steps", type=int, default=800, help="of each training (default: 800)")
+    long.add_argument("--minutes-each", type=float, help="as many steps as take so long here")
+    add("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW", help=", ".join(ROWS))
+    add("--resume", action="store_true", help="keep rows and networks made with the same settings")
+    add("--n", type=int, default=32, help="rolls a row (default: 32)")
+    add("--calls", type=int, default=50, help="network calls a roll (default: 50)")
+    add("--windows", type=int, default=32, help="validation rolls to bound (default: 32)")
+    add("--out", type=Path, default=ROOT, help="folder of data/, benchmarks/ and runs/")
+    add("--quiet", action="store_true", help="no progress bars")
+    return parser.parse_args(arguments)
+
+
+def opened(options, command, real):
+    """A document without rows; with --resume those of the file at hand that it would make again."""
+    parts = {"network": BASE.network, "arguments": BASE.arguments}
+    budget = asdict(replace(BASE, steps=options.steps)) | {
+        "n": options.n, "calls": options.calls, "windows": options.windows,
+        "parameters": sum(p.numel() for p in weights.build(parts).parameters()),
+    }
+    document = json.loads(json.dumps({
+        "command": f"python benchmarks/ablations.py {shlex.join(command)}", "budget": budget,
+        "trainings": TRAININGS, "held_out": strict(metrics.statistics(real["valid"])),
+        "training": strict(metrics.statistics(real["train"])), "rows": {},
+    }))
+    path = options.out / RESULTS
+    before = json.loads(path.read_text()) if options.resume and path.exists() else document
+    if before["budget"] == document["budget"]:
+        document["rows"] = {
+            name: row | {"says": ROWS[name].says} for name, row in before["rows"].items()
+            if name in ROWS
+            and all(row[k] == getattr(ROWS[name], k) for k in ("training", "sampler", "options"))
+            and before["trainings"][row["training"]] == document["trainings"][row["training"]]
+        }
+    return document
+
+
+def main(arguments=None):
+    command = sys.argv[1:] if arguments is None else arguments
+    options = parse(command)
+    pieces, held_out = datasets.chorales("train"), datasets.chorales("valid")
+    if options.minutes_each:
+        options.steps = pace(pieces, options.minutes_each)
+    real = {split: windows(split) for split in ("train", "valid")}
+    x0 = batches.held_out_windows(held_out, BASE.length, options.windows)
+    document, ready = opened(options, command, real), set()
+    try:
+        for name in options.rows:
+            row, begun = ROWS[name], time.process_time()
+            if name in document["rows"]:
+                continue
+            model, card, seconds = trained(
+                row.training, options, pieces, options.resume or row.training in ready)
+            ready.add(row.training)  # further rows of this run share it
+            exact = row.sampler == "posterior" and not row.options
+            document["rows"][name] = strict({
+                **row._asdict(), "bound": bounds(model, card, x0, options) if exact else None,
+                **music(model, card, row, real, options),
+                "core_seconds": {"training": seconds, "all": time.process_time() - begun},
+            })
+            write(options.out / RESULTS, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+            write(options.out / "benchmarks" / "ablations.md", table(document))
+            tqdm.write(f"{name}: {json.dumps(document['rows'][name]['statistics'])}")
+    except KeyboardInterrupt:
+        print(f"stopped; --resume goes on from the {len(document['rows'])} rows that are made")
+        return 130
+    print(table(document))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
