@@ -87,13 +87,18 @@ ROWS = {
     "linear": Row("linear schedule, ᾱ = 1 - t/T", "linear"),
     "cosine": Row("cosine schedule", "cosine"),
     "difficulty": Row("difficulty-spaced schedule", "difficulty"),
+    # Whose doing is it that thresholding falls silent?
+    "half-alg1-threshold": Row("ρ = 0.5, Algorithm 1, threshold", "half", "xor", THRESHOLD),
+    "untold-alg1-threshold": Row(
+        "not told the level, Algorithm 1, threshold", "untold", "xor", THRESHOLD),
+    "linear-alg1-threshold": Row("linear, Algorithm 1, threshold", "linear", "xor", THRESHOLD),
     "author": Row(
         "author's code: L1, threshold, Algorithm 1, linear", "author", "xor", THRESHOLD),
-    "author-draw": Row("its network, exact posterior, draw", "author"),
+    "author-draw": Row("author's network, exact posterior, draw", "author"),
     "paper": Row(
         "paper's letter: L2, threshold, Algorithm 1, linear, not told the level, ρ = 0.5", "paper",
         "xor", THRESHOLD),
-    "paper-draw": Row("its network, exact posterior, draw", "paper"),
+    "paper-draw": Row("paper's network, exact posterior, draw", "paper"),
 }
 
 

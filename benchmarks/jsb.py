@@ -132,7 +132,7 @@ def table(document):
         rows.append((found["bound"], "**binomial diffusion**", "bound", split,
                      f"`jsb.py`, ± {found['standard_error']:.3f} (Monte Carlo)"))
     lines = ["| model | nats a frame | | split | source |", "|---|---|---|---|---|"]
-    lines += [f"| {name} | {nats:.2f} | {kind} | {split} | {source} |"
+    lines += [f"| {name} | {nats:.4g} | {kind} | {split} | {source} |"
               for nats, name, kind, split, source in sorted(rows, key=lambda row: -row[0])]
     return "\n".join(lines) + "\n"
 

@@ -63,7 +63,7 @@ def make(model, card, row, calls, n):
 
 def measure(made, held_out, training):
     """What is kept of a point: the seven statistics, and how much of the floor it overlaps."""
-    features = comparison.compare(made, held_out, training, bootstraps=20)["features"]
+    features = comparison.compare(made, held_out, training, bootstraps=2)["features"]
     ratios = {k: v["ratio"] for k, v in features.items()}
     direct = [v["direct_ratio"] for v in features.values()]
     worst = min(ratios, key=lambda k: -1 if ratios[k] is None else ratios[k])

@@ -40,9 +40,9 @@ def test_ablations_make_a_row_resume_and_say_how(ablations, tmp_path, capsys):
     table = (tmp_path / "benchmarks" / "ablations.md").read_text()
     assert all(ablations.ROWS[name].says in table for name in again["rows"])
 
-    other = [*command, "--resume", "--n", "4", "--rows", "naive"]  # another budget: start again
-    assert ablations.main(other) == 0
-    assert set(json.loads(path.read_text())["rows"]) == {"naive"}
+    other = ablations.parse([*command, "--resume", "--n", "4"])
+    few = {split: ablations.windows(split) for split in ("train", "valid")}
+    assert ablations.opened(other, command, few)["rows"] == {}  # another budget: start again
     capsys.readouterr()
 
 
