@@ -250,7 +250,7 @@ def difficulty(model, x0, *, prior, places=48, generator=None, progress=False):
         for batch in x0.split(8):
             u = torch.rand(len(batch), generator=generator, device=x0.device, dtype=torch.float64)
             p = place[i].item() + u * (1 / places - jump)
-            level, below = (p**3).clamp(min=1e-9), (p + jump) ** 3
+            level, below = (p**3).clamp(min=1e-12), (p + jump) ** 3
             x_t = kernel.forward(batch, level, prior, generator)
             h = belief(model, x_t, level.float())
             nats[i] += step_term(h, batch, x_t, below, level, prior).sum().cpu()

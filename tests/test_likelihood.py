@@ -435,3 +435,23 @@ def test_one_line_for_what_is_wrong():
         with pytest.raises(ValueError, match="a bound needs") as error:
             likelihood.bound(model, **call)
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_difficulty_adds_up_to_the_bound_and_spaces_falling_levels(seed):
+    """For independent cells the truth is known: the parts add up to the entropy, T → ∞."""
+    density, x0 = 0.3, (torch.rand(400, 1, 4, 6, generator=torch.Generator().manual_seed(1)) < 0.3)
+
+    def model(x_t, alpha_bar_t, known=None):
+        one, zero = kernel.likelihood(x_t.double(), alpha_bar_t, 0.2)
+        return density * one / (density * one + (1 - density) * zero)
+
+    place, nats = likelihood.difficulty(
+        model, x0.float(), prior=0.2, places=24, generator=torch.Generator().manual_seed(seed)
+    )
+    assert nats.isfinite().all() and (nats >= 0).all()
+    p = x0.double().mean().item()
+    cost = -24 * (p * math.log(density) + (1 - p) * math.log(1 - density))
+    assert nats.sum().item() == pytest.approx(cost, rel=0.1)
+    levels = likelihood.spacing(place, nats)
+    assert levels[0] == 1 and levels[-1] == 0 and (levels.diff() < 0).all()
