@@ -4,7 +4,8 @@
 
 Measures on validation chorales how fast the bound grows with ᾱ (`likelihood.difficulty`) and
 places 41 levels evenly in it, but for 15 % that is spread evenly over ᾱ^(1/3), so that no level is
-left out. Writes data/difficulty.json; its `levels` are the preset's schedule.
+left out. Writes data/difficulty.json. Its `levels` are where a next model's schedule should lie;
+`presets.DIFFICULTY` was placed in the same way by the model before this one.
 """
 
 import argparse

@@ -63,17 +63,12 @@ def main():
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--refresh", type=float, nargs="*", default=[0.1, 0.3], metavar="SHARE",
                         help="rows of the posterior that refreshes this share (default: 0.1 0.3)")
-    parser.add_argument("--more-steps", type=int, nargs="*", default=[], metavar="STEPS",
-                        help="rows of the last refresh with as many calls (default: none)")
     options = parser.parse_args()
     model, card = weights.load(options.model)
     real = {split: metrics.statistics(chorale_windows(split)) for split in ("test", "train")}
     rows = {name: (sampler, extra, options.steps) for name, (sampler, extra) in ROWS.items()}
     for share in options.refresh:
         rows[f"posterior, refresh {share:g}"] = ("posterior", {"refresh": share}, options.steps)
-        for steps in options.more_steps if share == options.refresh[-1] else []:
-            rows[f"posterior, refresh {share:g}, {steps} calls"] = (
-                "posterior", {"refresh": share}, steps)
     rows["posterior, refresh 0.3 + polish"] = ("refreshed", {}, options.steps - 2)  # the default
     rows["posterior + Gibbs, draw"] = ("gibbs", {}, (options.steps + 1) // 2)
     table = {}

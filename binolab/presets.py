@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from binolab import rolls
 
 # ᾱ at 41 places with as many nats of the bound between each two, but for 15 % that is spread evenly
-# over ᾱ^(1/3): measured with the first `best` on validation chorales (benchmarks/difficulty.py).
+# over ᾱ^(1/3): measured with the first `best` on validation chorales, as benchmarks/difficulty.py
+# does now.
 DIFFICULTY = (
     1.0, 0.9304, 0.847, 0.7454, 0.6382, 0.5495, 0.4742, 0.4172, 0.3737, 0.3385, 0.3101, 0.2856,
     0.264, 0.2452, 0.2286, 0.2139, 0.2007, 0.1885, 0.1771, 0.1664, 0.1564, 0.1469, 0.1379, 0.1294,

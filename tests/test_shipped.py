@@ -11,10 +11,6 @@ DATA = weights.data_folder()
 MODELS = ("best", "paper")
 
 
-def test_small_enough_to_ship():
-    assert all((DATA / f"{name}.safetensors").stat().st_size <= 10e6 for name in MODELS)
-
-
 def test_a_call_of_the_default_model_is_cheap():
     """Under 1.2 billion multiply-adds a roll, the paper's own network on the same ledger."""
     from torch.utils.flop_counter import FlopCounterMode
