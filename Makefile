@@ -50,7 +50,7 @@ $(HTML)/.built: $(STAMP) $(SOURCES)
 	touch $@
 
 test: $(STAMP) $(HTML)/.built
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(NBVAL) tests $(wildcard book/*.ipynb)
+	BINOLAB_STATIC=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(NBVAL) tests $(wildcard book/*.ipynb)
 
 execute: $(STAMP)
 	$(BIN)/python scripts/execute.py $(CHAPTERS)

@@ -293,6 +293,50 @@ def windows(roll, length=LENGTH, hop=None):
     return np.stack([padded[:, i * hop : i * hop + length] for i in range(count)])
 
 
+def window(
+    path, *, at=0, low=LOW, pitches=PITCHES, ticks=TICKS, length=LENGTH, pedal=False
+):
+    """The bits of a MIDI file from beat `at`: one window, padded with rests past the end.
+
+    Parameters
+    ----------
+    path : str or Path
+        A MIDI file.
+    at : float
+        The beat that the window begins with, 0 or more; rounded to a tick.
+    low, pitches, ticks, pedal
+        As in `from_midi`.
+    length : int
+        Ticks of the window.
+
+    Returns
+    -------
+    ndarray of bool, (pitches, length)
+
+    Raises
+    ------
+    MidiError
+        As `read_midi` and `from_midi`, with the file's name, or when the piece ends before `at`.
+    ValueError
+        When `at` is negative.
+
+    Chapter: 02.
+    """
+    start = round(at * ticks)
+    if start < 0:
+        raise ValueError(f"at must be a beat of the piece, 0 or more, got {at}")
+    midi = read_midi(path)
+    try:
+        roll = from_midi(midi, low=low, pitches=pitches, ticks=ticks, pedal=pedal)
+    except MidiError as error:
+        raise MidiError(f"{path}: {error}") from None
+    beats = roll.shape[1] / ticks
+    if start >= roll.shape[1]:
+        raise MidiError(f"{path}: ends at beat {beats:g}; choose at below that, got {at}")
+    roll = roll[:, start : start + length]
+    return np.pad(roll, ((0, 0), (0, length - roll.shape[1])))
+
+
 def validate(roll):
     """Return `roll` as a bool array; ValueError unless it is a matrix of bits."""
     roll = np.asarray(roll)

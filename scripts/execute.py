@@ -4,13 +4,15 @@
     make execute CHAPTERS="book/02-rolls.ipynb"
 
 A chapter is written only when all of its cells ran. Widgets keep their state, so their sliders
-live on the page with no kernel. Chapters show no progress bar (``progress=False``): what it says
+live on the page with no kernel; what needs one (`widgets.live`) runs once and leaves a note, as the
+environment variable BINOLAB_STATIC tells it. Chapters show no progress bar (``progress=False``): what it says
 differs from run to run.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -22,6 +24,7 @@ from nbclient.exceptions import CellExecutionError
 
 BOOK = Path(__file__).parents[1] / "book"
 STATE = "application/vnd.jupyter.widget-state+json"
+VIEW = "application/vnd.jupyter.widget-view+json"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -32,13 +35,35 @@ def chapters():
     return [BOOK / f"{name}.ipynb" for name in names if (BOOK / f"{name}.ipynb").exists()]
 
 
+def seen(notebook, widgets):
+    """The widgets that a page shows, and all that they are joined to, links too."""
+    near = {name: set(re.findall("IPY_MODEL_([0-9a-f]{32})", str(w))) for name, w in widgets.items()}
+    for name, others in list(near.items()):
+        for other in others:
+            near.setdefault(other, set()).add(name)
+    outputs = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
+    todo = [o.data[VIEW]["model_id"] for o in outputs if VIEW in o.get("data", {})]
+    found = set()
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += near.get(name, ())
+    return found
+
+
 def settle(notebook):
-    """Drop what differs from run to run: times, this machine's Python, random identifiers."""
+    """Drop what no page shows and what differs from run to run.
+
+    These are times, this machine's Python, and the random identifiers of widgets.
+    """
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # times
     notebook.metadata["kernelspec"] = KERNEL
     notebook.metadata["language_info"] = {"name": "python"}
     widgets = notebook.metadata.get("widgets", {}).get(STATE, {}).get("state", {})
+    for name in set(widgets) - seen(notebook, widgets):
+        del widgets[name]
     text = nbformat.writes(notebook)
     for number, name in enumerate(widgets, start=1):
         text = text.replace(name, f"{number:032x}")
@@ -48,6 +73,7 @@ def settle(notebook):
 def execute(path):
     """Run one chapter in place; returns its seconds."""
     start = time.monotonic()
+    os.environ["BINOLAB_STATIC"] = "1"  # the kernel inherits it
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata.pop("widgets", None)
     NotebookClient(

@@ -168,11 +168,15 @@ def test_execute_settles_names_and_times():
         sys.path.pop(0)
     from nbformat import v4
 
-    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "ab" * 16}}
+    view = {execute.VIEW: {"model_id": "ab" * 16}}
     cell = v4.new_code_cell("x", outputs=[v4.new_output("display_data", view)])
     cell.metadata["execution"] = {"iopub.status.busy": "now"}
     notebook = v4.new_notebook(cells=[cell])
-    notebook.metadata["widgets"] = {execute.STATE: {"state": {"ab" * 16: {"state": {}}}}}
+    link = {"source": ["IPY_MODEL_" + "ab" * 16, "value"]}  # joined to what is shown, so kept
+    state = {name * 16: {"state": s} for name, s in [("cd", {}), ("ab", {}), ("ef", link)]}
+    notebook.metadata["widgets"] = {execute.STATE: {"state": state}}
     settled = execute.settle(notebook)
-    assert "ab" * 16 not in str(settled) and f"{1:032x}" in str(settled.cells[0].outputs)
+    assert not {"ab" * 16, "cd" * 16, "ef" * 16} & set(re.findall("[a-f]{32}", str(settled)))
+    assert f"{1:032x}" in str(settled.cells[0].outputs)
+    assert len(settled.metadata.widgets[execute.STATE]["state"]) == 2
     assert "execution" not in settled.cells[0].metadata

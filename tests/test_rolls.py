@@ -223,6 +223,34 @@ def test_a_window_of_rests_is_a_window():
     assert rolls.windows(roll, 40).shape == (3, 3, 40)
 
 
+# --- one window of a file ------------------------------------------------------------------------
+
+
+def test_a_window_begins_at_its_beat_and_is_padded(tmp_path):
+    path = tmp_path / "a.mid"
+    song((60, 0, 1), (64, 18, 20), (67, 21.5, 22)).write(str(path))
+    first, second, third = (rolls.window(path, at=at) for at in (0, 16, 21.75))
+    assert first.shape == second.shape == (56, 384) and first.dtype == bool
+    assert rolls.notes(first) == [(27, 0, 24)]
+    assert rolls.notes(second) == [(31, 48, 96), (34, 132, 144)]
+    assert rolls.notes(third) == [(34, 0, 6)]
+    assert rolls.window(path, low=21, pitches=88, ticks=4, length=64).shape == (88, 64)
+
+
+def test_a_window_that_cannot_be_had_is_refused_by_name(tmp_path):
+    song((60, 0, 1)).write(str(tmp_path / "short.mid"))
+    song((20, 0, 1)).write(str(tmp_path / "low.mid"))
+    for name, at, words in [
+        ("no.mid", 0, "no.mid: no such file"),
+        ("low.mid", 0, r"low.mid: notes outside MIDI 33..88 .* transpose"),
+        ("short.mid", 1, "short.mid: ends at beat 1; choose at below that, got 1"),
+    ]:
+        with pytest.raises(rolls.MidiError, match=words):
+            rolls.window(tmp_path / name, at=at)
+    with pytest.raises(ValueError, match="0 or more, got -2"):
+        rolls.window(tmp_path / "short.mid", at=-2)
+
+
 # --- bad input: one line that names the fault and the remedy -------------------------------------
 
 
