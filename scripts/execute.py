@@ -23,6 +23,18 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 BOOK = Path(__file__).parents[1] / "book"
+CONFIG = BOOK.parent / "_config.yml"
+# A cell with the tag `install`: what a chapter needs to run on Colab, which has torch and not us.
+# It is put in anew at each execution, so that the address stands in _config.yml alone. Where
+# binolab can be imported it does nothing.
+INSTALL = """\
+# Where binolab is missing, as on Colab, this installs it; elsewhere it does nothing.
+import importlib.util
+
+REPOSITORY = "{url}"  # from _config.yml
+if importlib.util.find_spec("binolab") is None:
+    assert REPOSITORY, "binolab is missing: run `pip install .` in its folder"
+    %pip install -q "binolab @ git+{{REPOSITORY}}" myst-nb"""
 STATE = "application/vnd.jupyter.widget-state+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -70,12 +82,20 @@ def settle(notebook):
     return nbformat.reads(text, as_version=4)
 
 
+def install_cell():
+    """The source of the cell that installs, with the address of _config.yml."""
+    return INSTALL.format(url=yaml.safe_load(CONFIG.read_text())["repository"]["url"])
+
+
 def execute(path):
     """Run one chapter in place; returns its seconds."""
     start = time.monotonic()
     os.environ["BINOLAB_STATIC"] = "1"  # the kernel inherits it
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        if "install" in cell.metadata.get("tags", []):
+            cell.source = install_cell()
     NotebookClient(
         notebook,
         timeout=1200,

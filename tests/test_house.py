@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -160,12 +159,22 @@ def test_shipped_files_are_small_and_found():
     assert max(sizes) <= 10e6 and sum(sizes) <= 11e6
 
 
-def test_execute_settles_names_and_times():
-    sys.path.insert(0, str(ROOT / "scripts"))
-    try:
-        import execute
-    finally:
-        sys.path.pop(0)
+@pytest.fixture
+def execute(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    import execute
+
+    return execute
+
+
+def test_cells_that_install_name_the_repository_of_the_configuration(execute):
+    for name in CHAPTERS:
+        cells = json.loads((ROOT / "book" / f"{name}.ipynb").read_text())["cells"]
+        sources = ["".join(c["source"]) for c in cells if "install" in c["metadata"].get("tags", [])]
+        assert sources in ([], [execute.install_cell()]), f"{name}: run `make execute`"
+
+
+def test_execute_settles_names_and_times(execute):
     from nbformat import v4
 
     view = {execute.VIEW: {"model_id": "ab" * 16}}
