@@ -3,8 +3,9 @@
     make vendor
 
 Each package comes from npm by name and version (`npm pack`); of each only the files below are
-kept, in book/_extra, and vendor/README.md there says what they are and under which licence.
-A second run writes the same bytes. To update: change a version here, run, build, look.
+kept, in book/_extra, and vendor/README.md there says what they are and under which licence. The
+figures' typeface goes to binolab/fonts, as the TrueType that matplotlib reads. A second run writes
+the same bytes. To update: change a version here, run, build, look.
 """
 
 from __future__ import annotations
@@ -17,9 +18,13 @@ import tempfile
 from importlib.metadata import files
 from pathlib import Path
 
+from fontTools.ttLib import TTFont  # matplotlib brings it
+
+FIGURES = Path(__file__).parents[1] / "binolab" / "fonts"
 EXTRA = Path(__file__).parents[1] / "book" / "_extra"
 # The widgets' manager looks for its icons below the page, at the path of its own package.
 MANAGER = "@jupyter-widgets/html-manager/dist"
+FONTS = "vendor/fonts"
 FOLDERS = ("vendor", "@jupyter-widgets")
 
 # npm package, version, what it is for, {file in the package (a trailing / means a folder): name}
@@ -49,6 +54,27 @@ PACKAGES = [
             "dist/1551f4f60c37af51121f.woff2": f"{MANAGER}/1551f4f60c37af51121f.woff2",
         },
     ),
+    (
+        "@fontsource/source-serif-4",
+        "5.3.1",
+        "the typeface of the text",
+        {
+            "files/source-serif-4-latin-400-normal.woff2": f"{FONTS}/source-serif-400-normal.woff2",
+            "files/source-serif-4-latin-400-italic.woff2": f"{FONTS}/source-serif-400-italic.woff2",
+            "files/source-serif-4-latin-600-normal.woff2": f"{FONTS}/source-serif-600-normal.woff2",
+            "LICENSE": f"{FONTS}/LICENSE-source-serif",
+        },
+    ),
+    (
+        "@fontsource/source-sans-3",
+        "5.3.1",
+        "the typeface of headings, tables and figures",
+        {
+            "files/source-sans-3-latin-400-normal.woff2": f"{FONTS}/source-sans-400-normal.woff2",
+            "files/source-sans-3-latin-600-normal.woff2": f"{FONTS}/source-sans-600-normal.woff2",
+            "LICENSE": f"{FONTS}/LICENSE-source-sans",
+        },
+    ),
 ]
 
 
@@ -66,6 +92,17 @@ def unpack(package, version, folder):
     return folder / "package"
 
 
+def true_type(source):
+    """Write the figures' fonts: the package's outlines without the web's wrapping."""
+    FIGURES.mkdir(exist_ok=True)
+    for style, name in ("400-normal", "Regular"), ("700-normal", "Bold"):
+        file = source / "files" / f"source-sans-3-latin-{style}.woff"
+        font = TTFont(file, recalcTimestamp=False)
+        font.flavor = None
+        font.save(FIGURES / f"SourceSans3-{name}.ttf")
+    shutil.copyfile(source / "LICENSE", FIGURES / "LICENSE")
+
+
 def main():
     rows = []
     with tempfile.TemporaryDirectory() as temporary:
@@ -79,6 +116,8 @@ def main():
                 (new / target).parent.mkdir(parents=True, exist_ok=True)
                 copy = shutil.copytree if name.endswith("/") else shutil.copyfile
                 copy(source / name, new / target)
+            if package == "@fontsource/source-sans-3":
+                true_type(source)
             licence = json.loads((source / "package.json").read_text())["license"]
             kept = ", ".join(f"`{target}`" for target in wanted.values())
             rows.append(f"| {package} | {version} | {licence} | {purpose} | {kept} |")
