@@ -3,7 +3,10 @@
 Conventions. Every plot takes ``ax=None`` and returns what it drew on. Data coordinates of a roll
 are beats from left to right and MIDI pitches from bottom to top, so whatever is drawn over it is
 in musical units. Blue was given (known), vermilion was made by the model: they stay apart for
-colour-blind readers. Figures are opaque, for light and dark pages alike.
+colour-blind readers. Figures are opaque; the pages' dark theme turns ink and paper round.
+
+Importing this module sets matplotlib's defaults to `STYLE`, so that all figures have one typeface
+and one set of colours; update ``matplotlib.rcParams`` afterwards to have your own.
 
 Chapter: 02, *From MIDI to a roll*; 05, *Watching x_t* (Fig. 1).
 """
@@ -11,11 +14,13 @@ Chapter: 02, *From MIDI to a roll*; 05, *Watching x_t* (Fig. 1).
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 from matplotlib.ticker import MultipleLocator
 
 from binolab.rolls import LOW, TICKS, replacing, validate
@@ -26,6 +31,22 @@ FREE, FREE_KEYS = "#fdf3e7", "#f9ebdb"  # the same where the model writes
 LINE, FAINT = "#7d8798", "#dfe3ea"
 HUES = (GIVEN, MADE, "#009e73", "#cc79a7", INK, "#e69f00")  # after Okabe and Ito
 MARKS = "osD^vP"
+
+STYLE = {
+    # the pages' own sans serif; what its Latin letters lack comes from matplotlib's
+    "font.family": ["Source Sans 3", "DejaVu Sans"],
+    "mathtext.fontset": "cm",  # as the pages' equations
+    "axes.prop_cycle": plt.cycler(color=HUES),
+    "axes.titlelocation": "left",
+    "figure.facecolor": PAPER,
+    "savefig.facecolor": PAPER,
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.titlecolor"), INK),
+    **dict.fromkeys(("xtick.labelcolor", "ytick.labelcolor"), INK),
+    **dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), LINE),
+}
+for _file in (Path(__file__).parent / "fonts").glob("*.ttf"):
+    fontManager.addfont(_file)
+plt.rcParams.update(STYLE)
 
 
 def plot_roll(
