@@ -68,7 +68,7 @@ def networks(rows):
                     2, lambda: prompting.generate(
                         model, card, sampler=sampler, steps=steps,
                         generator=torch.Generator().manual_seed(0)))
-        config = presets.PRESETS[name]
+        config = presets.PRESETS["unet" if name == "paper" else name]
         run = training.Run(config, card["prior"], 56, torch.device("cpu"))
         bank = batches.Bank(pieces, config, torch.device("cpu"))
         run.advance(bank)

@@ -5,51 +5,55 @@ Chapter: 07 *Training it*.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from binolab import rolls
 
 
 class Bank:
-    """Whole pieces on the device, and random windows of them.
+    """Whole pieces on the device as packed bits, and random windows of them.
 
     Windows begin on a beat of their piece, every beat alike; each is transposed by a random number
-    of semitones among those that keep its piece inside the range.
+    of semitones among those that keep its piece inside the range. The pieces lie end to end on one
+    tape, eight pitches a byte: MAESTRO's 200 hours take 240 MB.
     """
 
     def __init__(self, pieces, config, device):
-        hop, length = config.ticks, config.length
-        longest = max(max(p.roll.shape[1] for p in pieces), length)
-        pitches = pieces[0].roll.shape[0]
-        self.rolls = torch.zeros(len(pieces), pitches, longest, dtype=torch.uint8)
-        starts, room = [], []
+        self.length, self.pitches = config.length, pieces[0].roll.shape[0]
+        tape, starts, room, begin = [], [], [], 0
         for i, piece in enumerate(pieces):
-            roll = torch.from_numpy(piece.roll)
-            self.rolls[i, :, : roll.shape[1]] = roll
-            last = max(roll.shape[1] - length, 0)
-            starts += [(i, s) for s in range(0, last + 1, hop)]
-            lit = roll.any(1).nonzero()
-            bottom, top = (lit[0].item(), lit[-1].item()) if len(lit) else (0, pitches - 1)
-            room.append((min(config.transpose, bottom), min(config.transpose, pitches - 1 - top)))
-        self.rolls = self.rolls.to(device)
-        self.starts = torch.tensor(starts, device=device)  # (windows, 2): piece, first tick
-        self.room = torch.tensor(room, device=device)  # (pieces, 2): semitones down, up
-        self.length = length
+            ticks = piece.roll.shape[1]
+            short = max(self.length - ticks, 0)
+            tape.append(np.packbits(np.pad(piece.roll, ((0, 0), (0, short))), axis=0))
+            first = np.arange(0, max(ticks - self.length, 0) + 1, config.ticks)
+            starts.append(np.stack([np.full_like(first, i), begin + first]))
+            begin += ticks + short
+            lit = np.flatnonzero(piece.roll.any(1))
+            bottom, top = (lit[0], lit[-1]) if len(lit) else (0, self.pitches - 1)
+            room.append((bottom, self.pitches - 1 - top))
+        room = np.minimum(room, config.transpose)
+        self.tape = torch.from_numpy(np.concatenate(tape, axis=1)).to(device)  # (bytes, all ticks)
+        self.starts = torch.from_numpy(np.concatenate(starts, axis=1)).to(device)  # piece, its tick
+        self.room = torch.from_numpy(room.T.copy()).to(device)  # (2, pieces): semitones down, up
+        order = range(7, -1, -1)  # the lowest pitch of eight is a byte's highest bit
+        self.bit = torch.tensor(order, dtype=torch.uint8, device=device)[:, None]
 
     def draw(self, batch, generator):
-        """(batch, 1, P, L) float bits."""
-        device = self.rolls.device
+        """(batch, 1, P, L) float bits. Nothing here waits for the device."""
+        device = self.tape.device
 
         def uniform():
             return torch.rand(batch, generator=generator, device=device)
 
-        piece, start = self.starts[(uniform() * len(self.starts)).long()].T
-        down, up = self.room[piece].T
+        piece, start = self.starts[:, (uniform() * self.starts.shape[1]).long()]
+        down, up = self.room[:, piece]
         shift = (uniform() * (down + up + 1)).long() - down
-        row = torch.arange(self.rolls.shape[1], device=device) - shift[:, None]
         tick = start[:, None] + torch.arange(self.length, device=device)
-        cut = self.rolls[piece[:, None, None], row.remainder(len(row.T))[:, :, None], tick[:, None]]
-        return cut[:, None].float()
+        packed = self.tape[:, tick].transpose(0, 1)[:, :, None]  # (batch, bytes, 1, L)
+        bits = (packed >> self.bit & 1).flatten(1, 2)  # (batch, 8 · bytes, L)
+        row = (torch.arange(self.pitches, device=device) - shift[:, None]).remainder(self.pitches)
+        return bits.gather(1, row[..., None].expand(-1, -1, self.length))[:, None].float()
 
 
 def held_out_windows(pieces, length, most):

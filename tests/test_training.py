@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import json
 import math
 import signal
@@ -198,7 +199,8 @@ def test_a_run_leaves_what_it_promises(go, tmp_path, pieces):
     run = go(TINY, "run", every=0.0)
     folder = tmp_path / "run"
     assert sorted(contents(folder)) == [
-        "checkpoint.safetensors", "config.json", "log.jsonl", "model.safetensors"
+        "checkpoint-previous.safetensors", "checkpoint.safetensors", "config.json", "log.jsonl",
+        "model.safetensors",
     ]
     config = json.loads((folder / "config.json").read_text())
     assert config == json.loads(json.dumps(dataclasses.asdict(TINY))) | {"prior": 0.1}
@@ -335,12 +337,11 @@ def test_a_checkpoint_is_written_whole_or_not_at_all(go, tmp_path, monkeypatch):
     def disk_full(tensors, name, metadata):
         with open(name, "wb") as file:
             file.write(b"half")
-        raise OSError("no space left")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
         patch.setattr("safetensors.torch.save_file", disk_full)
-        with pytest.raises(OSError):
-            go(PAPER, "run", resume=True)
+        refused(lambda: go(PAPER, "run", resume=True), "No space left on device", "--resume")
     assert (tmp_path / "run" / "checkpoint.safetensors").read_bytes() == before
     assert len(contents(tmp_path / "run")) == 4
     assert go(PAPER, "run", resume=True).step == 8
