@@ -8,6 +8,10 @@ from __future__ import annotations
 import torch
 
 
+class _Reached(Exception):
+    """Raised at the layer in question: the layers behind it need not run."""
+
+
 def layers(model):
     """The layers whose filters can be maximized: {name: number of filters}, in calling order."""
     return {
@@ -21,8 +25,10 @@ def maximize(model, layer, filter, *, shape=(56, 384), prior=0.07, alpha_bar_t=0
              rate=0.05, generator=None, callback=None):
     """Gradient ascent on a roll, from noise, of one filter's mean output (paper §7, Fig. 3).
 
-    The roll is kept between 0 and 1, the range of the probabilities that it stands for. The step
-    is `rate` times the gradient over its largest entry, so that every filter moves alike.
+    The mean is of the convolution before its ReLU, which could have no gradient. Two things are
+    not in the paper, which says "vanilla": the roll is kept between 0 and 1, the range of the
+    probabilities that it stands for (else the mean has no maximum), and the step is `rate` times
+    the gradient over its largest entry, so that every filter moves alike.
 
     Parameters
     ----------
@@ -63,16 +69,20 @@ def maximize(model, layer, filter, *, shape=(56, 384), prior=0.07, alpha_bar_t=0
     x = torch.rand(1, 1, *shape, generator=generator, device=device)
     x = (x < prior).float().requires_grad_()
     level = torch.full((1,), float(alpha_bar_t), device=device)
-    seen = {}
-    hook = model.get_submodule(layer).register_forward_hook(
-        lambda _, __, output: seen.update(activation=output[:, filter].mean())
-    )
+
+    def stop(_, __, output):
+        raise _Reached(output[:, filter].mean())
+
+    hook = model.get_submodule(layer).register_forward_hook(stop)
     activations = []
     try:
         for i in range(steps):
-            model.logits(x, level)
-            (gradient,) = torch.autograd.grad(seen["activation"], x)
-            activations.append(seen["activation"].item())
+            try:
+                model.logits(x, level)
+            except _Reached as reached:
+                activation = reached.args[0]
+            (gradient,) = torch.autograd.grad(activation, x)
+            activations.append(activation.item())
             with torch.no_grad():
                 x += rate * gradient / gradient.abs().max().clamp(min=1e-12)
                 x.clamp_(0, 1)

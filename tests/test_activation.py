@@ -44,6 +44,19 @@ def test_every_filter_of_every_layer_can_be_maximized(net):
     assert not any(module._forward_hooks for module in net.modules())
 
 
+def test_the_loop_is_gradient_ascent():
+    net = UNet(widths=(4, 8)).eval()
+    x = (torch.rand(1, 1, 16, 16, generator=generator()) < 0.3).float()
+    for _ in range(10):
+        x.requires_grad_()
+        h = net.contract[1][0](net.down[0](net.contract[0](x)))
+        net.contract[1][1][0](h)[0, 5].mean().backward()
+        x = (x.detach() + 0.05 * x.grad / x.grad.abs().max()).clamp(0, 1)
+    ours, _ = activation.maximize(net, "contract.1.1.0", 5, shape=(16, 16), prior=0.3, steps=10,
+                                  generator=generator())
+    assert torch.allclose(ours, x, atol=1e-5)
+
+
 def test_callback_sees_each_iteration_and_seeds_repeat():
     net, seen = UNet(widths=(4, 8)), []
     args = {"shape": (16, 16), "steps": 5}
