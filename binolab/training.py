@@ -30,6 +30,8 @@ from binolab.checkpoints import TrainingError
 from binolab.devices import pick_device  # noqa: F401  here they are looked for
 from binolab.learning import Run, loss, rate_at  # noqa: F401
 
+SECONDS = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f} of {total:.0f} s{postfix}"
+
 
 @dataclass
 class Decision:
@@ -110,6 +112,7 @@ def train(config, pieces, valid, folder, *, prior, start=None, resume=False, dev
         initial=run.elapsed if config.minutes else run.step * config.batch,
         unit="s" if config.minutes else "roll", desc="training",
         disable=not (progress and team.first), smoothing=0.05,
+        bar_format=SECONDS if config.minutes else None,
     ) as bar:
         total, since, begun, wait = torch.zeros((), device=team.device), run.step, run.elapsed, 1
         while not run.finished:
@@ -119,18 +122,18 @@ def train(config, pieces, valid, folder, *, prior, start=None, resume=False, dev
                 continue
             decision = team.agree(pulse.decide(stop.is_set()) if team.first else None)
             run.elapsed, wait = decision.elapsed, decision.steps
-            bar.update((run.elapsed if config.minutes else run.step * config.batch) - bar.n)
+            done = run.elapsed if config.minutes else run.step * config.batch
+            bar.update(min(done, bar.total) - bar.n)
             if decision.look:
                 mean = look(run, total, since, folder)
                 bar.set_postfix(loss=f"{mean:.4f}", refresh=False)
             if decision.save and team.first:
-                done = run.step - since
+                samples, seconds = (run.step - since) * config.batch, run.elapsed - begun
                 row = {"step": run.step, "loss": mean,
                        "rate": rate_at(config, run.step, run.elapsed),
                        "samples": run.step * config.batch,
-                       "samples_per_second": round(
-                           done * config.batch / max(run.elapsed - begun, 1e-9), 1),
-                       "seconds": round(run.elapsed - begun, 1), "elapsed": round(run.elapsed, 1)}
+                       "samples_per_second": round(samples / max(seconds, 1e-9), 1),
+                       "seconds": round(seconds, 1), "elapsed": round(run.elapsed, 1)}
                 if decision.validate:
                     row["valid"] = pulse.timed("validate", lambda: run.validate(held_out))
                 pulse.timed("save", lambda: (log.append(row), run.save(folder)))

@@ -1,0 +1,185 @@
+"""A whole run: the music to learn from, and what a finished run leaves beside its weights.
+
+`training.train` makes the weights; here is what `binolab train` does before and after it.
+
+Chapter: 07 *Training it*.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from binolab import checkpoints, rolls
+
+SAMPLES, SAMPLE_STEPS = 4, 50
+STEPS = 20  # of the sampler, in the small report
+WINDOWS = {"training": 1000, "held_out": 200}  # at most so many are compared
+
+
+@dataclass(frozen=True)
+class Data:
+    """Pieces to learn from and to measure on, their pitch range, and a tempo to play them at."""
+
+    training: list
+    held_out: list
+    low: int = rolls.LOW
+    pitches: int = rolls.PITCHES
+    tempo: float = 100.0
+
+
+def data(name, *, low=None, pitches=None, pedal=False, progress=True):
+    """What ``--data`` means: ``chorales``, ``maestro``, ``maestro:ROOT``, or a folder of MIDI files.
+
+    Of a folder, every tenth file is held out, and the pitch range is chosen from the notes unless
+    it is given. Raises ValueError, in one line, where there is nothing to learn from.
+    """
+    from binolab import datasets
+
+    kind, _, root = str(name).partition(":")
+    if name == "chorales":
+        if (low, pitches, pedal) != (None, None, False):
+            raise ValueError("--low, --pitches and --pedal are for folders; chorales have their own")
+        return Data(*(datasets.chorales(s, progress=progress) for s in ("train", "valid")))
+    if kind == "maestro" and not Path(name).is_dir():
+        grid = {"low": rolls.LOW if low is None else low,
+                "pitches": rolls.PITCHES if pitches is None else pitches}
+        # its beats are nominal: one tempo of 120 throughout
+        return Data(*(
+            datasets.maestro(root or None, split=s, pedal=pedal, progress=progress, **grid)
+            for s in ("train", "valid")
+        ), **grid, tempo=120.0)
+    music = datasets.midi_folder(name, low=low, pitches=pitches, pedal=pedal, progress=progress)
+    return Data(*datasets.hold_out(music), music.low, music.pitches)
+
+
+def leave(folder, music, *, name, seed=0, share=0.1, device="cpu", progress=True):
+    """Sample and measure a finished run: samples/, report.md, .json and .png, curve.png.
+
+    The report is small, so that all this takes about a `share` of the time of training.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    music : Data
+    name : str
+        What the report calls the data.
+
+    Returns
+    -------
+    list of str
+        What was left, a line each.
+    """
+    from binolab import evaluation, weights
+
+    folder = Path(folder)
+    model, card = weights.load(folder, device)
+    taken = checkpoints.Log(folder).rows()[-1].get("elapsed", 0.0)
+    batch = 2 if torch.device(device).type == "cpu" else 64
+    calls = share * max(taken, 60.0) / seconds_a_roll(model, card, batch)
+    said = [f"{folder / 'samples'}: {write_samples(folder, model, card, music, seed, batch)} samples"]
+    curve(folder)
+    said.append(f"{folder / 'curve.png'}: the curve")
+    n, whole = sized(calls)
+    few = {k: thin(getattr(music, k), card["length"], most) for k, most in WINDOWS.items()}
+    options = {"n": n, "steps": STEPS, "seed": seed, "batch": batch, "progress": progress}
+    try:
+        begun = time.perf_counter()
+        made = evaluation.sample(model, card, **options)
+        seconds = (time.perf_counter() - begun) / n
+        document = evaluation.evaluate(
+            model, card, few["held_out"], few["training"], made=made, likelihood=whole,
+            prompts=whole, **options,
+        )
+    except ValueError as error:  # too little music: the weights and the samples are there
+        return said + [f"no report: {error}"]
+    document["facts"] |= {
+        "model": str(folder), "data": str(name), "seconds_a_roll": seconds,
+        "command": f"binolab train --data {name} --out {folder}",
+    }
+    write_report(folder / "report", document, made, evaluation.cut(few["held_out"], card))
+    return said + [f"{folder / 'report.md'}, .json, .png: {n} rolls beside held-out music"]
+
+
+def seconds_a_roll(model, card, batch):
+    """How long a call of the network takes, for each of a batch of rolls."""
+    device = next(model.parameters()).device
+    x = torch.zeros(batch, 1, card["pitches"], card["length"], device=device)
+    level = torch.full((batch,), 0.5, device=device)
+    for _ in range(2):  # the first call warms up
+        begun = time.perf_counter()
+        with torch.no_grad():
+            model(x, level).sum().item()
+    return (time.perf_counter() - begun) / batch
+
+
+def sized(calls):
+    """(rolls to make, whether to bound and harmonize too) for so many calls on one roll."""
+    calls -= SAMPLES * (SAMPLE_STEPS + 2)
+    whole = 2 * (STEPS + 2) + 3 * 17  # a roll made, one harmonized, one bounded under three masks
+    if calls >= 4 * whole:
+        return int(min(calls / whole, 64)), True
+    return int(min(max(calls / (STEPS + 2), 4), 16)), False
+
+
+def thin(pieces, length, most):
+    """Pieces, evenly picked, with about as many windows as may be."""
+    windows = sum(max(1, p.roll.shape[1] // length) for p in pieces)
+    kept = max(1, round(len(pieces) * min(1.0, most / windows)))
+    return [pieces[i * len(pieces) // kept] for i in range(kept)]
+
+
+def write_samples(folder, model, card, music, seed, batch):
+    """A few pieces from nothing, as MIDI, MP3 and PNG. Returns how many."""
+    from binolab import audio, editing, evaluation, plotting
+
+    target = Path(folder) / "samples"
+    target.mkdir(exist_ok=True)
+    made = evaluation.sample(model, card, SAMPLES, seed=seed, steps=SAMPLE_STEPS, batch=batch)
+    grid = {"low": card["low"], "ticks": card["ticks"]}
+    for i, roll in enumerate(made, 1):
+        midi = rolls.to_midi(roll, tempo=music.tempo, **grid)
+        rolls.write_midi(midi, target / f"{i}.mid")
+        audio.write_mp3(editing.play(midi), target / f"{i}.mp3")
+        plotting.save_png(roll, target / f"{i}.png", **grid)
+    return len(made)
+
+
+def curve(folder):
+    """Draw the log of a run into its `curve.png`: the loss, and the bound on held-out music."""
+    from matplotlib.figure import Figure
+
+    from binolab import plotting
+
+    rows = checkpoints.Log(folder).rows()
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    plotting.plot_loss([{k: v for k, v in r.items() if k != "valid"} for r in rows], ax=left)
+    measured = [r for r in rows if "valid" in r]
+    bounds = [r["valid"]["bound"] for r in measured]
+    right.plot([r["step"] for r in measured], bounds, "o-", ms=3, lw=1.4, color=plotting.MADE)
+    right.set(xlabel="step", ylabel="bound on held-out rolls, nats a roll")
+    right.spines[["top", "right"]].set_visible(False)
+    if bounds and np.min(bounds) > 0:
+        right.set_yscale("log")
+    with rolls.replacing(Path(folder) / "curve.png") as temporary:
+        figure.savefig(temporary, format="png", dpi=110)
+
+
+def write_report(path, document, made, real):
+    """Write an evaluation as path.json, path.md and path.png: all three, or none."""
+    from binolab import evaluation
+
+    with ExitStack() as stack:
+        new = [stack.enter_context(rolls.replacing(path.with_suffix(ending)))
+               for ending in (".json", ".md", ".png")]
+        new[0].write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
+        new[1].write_text(evaluation.report(document))
+        evaluation.page(document, made, real).savefig(new[2], format="png", dpi=110)
