@@ -1,8 +1,8 @@
-"""Pieces to learn from: Bach's chorales, or any folder of MIDI files.
+"""Pieces to learn from: Bach's chorales, MAESTRO's performances, or any folder of MIDI files.
 
-A piece is a name and a whole roll; `windows` cuts it. The chorales are parsed once from the
-installed music21 package and kept as packed bits under a cache folder: the user's own, or
-`BINOLAB_CACHE` where that is set.
+A piece is a name and a whole roll; `rolls.windows` cuts it. The chorales, from the installed
+music21 package, and MAESTRO are parsed once and kept as packed bits under a cache folder: the
+user's own, or `BINOLAB_CACHE` where that is set.
 
 Chapters: 02 *From MIDI to a roll*, 07 *Training it*.
 """
@@ -10,33 +10,21 @@ Chapters: 02 *From MIDI to a roll*, 07 *Training it*.
 from __future__ import annotations
 
 import json
-import os
 import sys
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-import numpy as np
-
-from binolab import rolls
+from binolab import folders, rolls
+from binolab.maestro import maestro, maestro_selection
+from binolab.pieces import Music, Piece, cache_folder, store, stored
 
 SPLITS = ("train", "valid", "test")
 PARSER = 2  # raise it when `score_roll` or `chorale_score` changes: old caches are then left alone
 
-
-@dataclass(frozen=True)
-class Piece:
-    """A whole piece of music: `name`, and `roll`, bits of shape (pitches, ticks)."""
-
-    name: str
-    roll: np.ndarray
-
-
-def cache_folder():
-    """Where parsed data are kept: `$BINOLAB_CACHE`, else the platform's user cache folder."""
-    from platformdirs import user_cache_path
-
-    return Path(os.environ.get("BINOLAB_CACHE") or user_cache_path("binolab", appauthor=False))
+__all__ = [
+    "Music", "Piece", "cache_folder", "chorales", "density", "hold_out", "maestro",
+    "maestro_selection", "midi_folder",
+]
 
 
 def chorales(split=None, *, progress=True):
@@ -70,19 +58,8 @@ def chorales(split=None, *, progress=True):
     names = sorted(n for s in SPLITS for n in listed[s] if split in (None, s))
     cache = cache_folder() / f"chorales-{listed['music21']}-{PARSER}.npz"
     if not cache.exists():
-        parsed = _parse_chorales(sorted(n for s in SPLITS for n in listed[s]), progress)
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        with rolls.replacing(cache) as temporary:
-            np.savez_compressed(
-                temporary,
-                **{n: np.packbits(r, axis=1) for n, r in parsed.items()},
-                **{f"{n} ticks": r.shape[1] for n, r in parsed.items()},
-            )
-    with np.load(cache) as stored:
-        return [
-            Piece(n, np.unpackbits(stored[n], axis=1, count=int(stored[f"{n} ticks"])).astype(bool))
-            for n in names
-        ]
+        store(cache, _parse_chorales(sorted(n for s in SPLITS for n in listed[s]), progress))
+    return stored(cache, names)
 
 
 def _parse_chorales(names, progress):
@@ -122,16 +99,19 @@ def score_roll(score, *, low=rolls.LOW, pitches=rolls.PITCHES, ticks=rolls.TICKS
     return rolls.from_notes([n for n in found if n[2] > n[1]], pitches, length)
 
 
-def midi_folder(path, *, low=rolls.LOW, pitches=rolls.PITCHES, pedal=False, progress=True):
+def midi_folder(path, *, low=None, pitches=None, pedal=False, progress=True):
     """Every readable MIDI file in a folder and the folders below it.
 
-    A file that cannot be read, or whose notes leave the pitch range, is skipped and named with
-    the reason on the standard error stream.
+    The pitch range is chosen from the data unless it is given: the smallest that holds every note,
+    in whole eights of rows, within the piano's keys; of twenty files or more, a stray one may be
+    left out (`folders.choose_range`). A file that cannot be read, or whose notes leave the range,
+    is skipped and named with the reason on the standard error stream. Large folders are read on
+    all cores.
 
     Parameters
     ----------
     path : str or Path
-    low, pitches : int
+    low, pitches : int, optional
         Pitch range of the rolls.
     pedal : bool
         Heed the sustain pedal.
@@ -139,34 +119,35 @@ def midi_folder(path, *, low=rolls.LOW, pitches=rolls.PITCHES, pedal=False, prog
 
     Returns
     -------
-    list of Piece, sorted by name (the path within the folder).
+    Music
+        A sequence of Piece, sorted by name (the path within the folder), with `low`, `pitches` and
+        `skipped`.
 
     Raises
     ------
     ValueError
         When the folder does not exist or holds no usable file.
     """
-    from tqdm import tqdm
-
     folder = Path(path)
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder of MIDI files")
     found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".mid", ".midi"))
-    pieces, skipped = [], 0
-    for file in tqdm(found, desc="reading MIDI", unit="file", disable=not progress, delay=1):
-        try:
-            roll = rolls.from_midi(rolls.read_midi(file), low=low, pitches=pitches, pedal=pedal)
-            pieces.append(Piece(str(file.relative_to(folder)), roll))
-        except rolls.MidiError as error:
-            skipped += 1
-            reason = str(error).removeprefix(f"{file}: ")
-            tqdm.write(f"skipped {file}: {reason}", file=sys.stderr)
+    scans = folders.scan_all(found, pedal=pedal, progress=progress)
+    low, pitches = folders.choose_range([s.span for s in scans if s.span], low, pitches)
+    pieces, skipped = [], {}
+    for file, scan in zip(found, scans):
+        name = str(file.relative_to(folder))
+        if scan.span and folders.inside(scan.span, low, pitches):
+            pieces.append(Piece(name, folders.draw(scan.notes, low, pitches)))
+        else:
+            skipped[name] = scan.reason or folders.outside(scan.span, low, pitches)
+            print(f"skipped {file}: {skipped[name]}", file=sys.stderr)
     if not pieces:
         raise ValueError(
-            f"{folder}: no usable MIDI file ({len(found)} found, {skipped} skipped); "
+            f"{folder}: no usable MIDI file ({len(found)} found, {len(skipped)} skipped); "
             "name a folder with .mid files inside the pitch range"
         )
-    return pieces
+    return Music(pieces, low, pitches, skipped)
 
 
 def density(pieces):

@@ -6,8 +6,10 @@ from importlib.resources import files
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from binolab import datasets, prompting, rolls
+from binolab import datasets, folders, prompting, rolls
 
 LISTED = json.loads(files("binolab").joinpath("chorales.json").read_text())
 
@@ -183,21 +185,90 @@ def test_a_folder_is_read_to_the_bottom_and_bad_files_are_named_and_skipped(tmp_
     (tmp_path / "broken.mid").write_text("no music")
     (tmp_path / "empty.mid").touch()
     (tmp_path / "notes.txt").write_text("not looked at")
-    pieces = datasets.midi_folder(tmp_path, progress=False)
-    assert [p.name for p in pieces] == ["b.mid", "deep/a.MIDI"]
-    assert [rolls.notes(p.roll) for p in pieces] == [[(27, 0, 48)], [(29, 0, 48)]]
+    found = datasets.midi_folder(tmp_path, low=33, pitches=56, progress=False)
+    assert [p.name for p in found] == ["b.mid", "deep/a.MIDI"]
+    assert [rolls.notes(p.roll) for p in found] == [[(27, 0, 48)], [(29, 0, 48)]]
+    assert sorted(found.skipped) == ["broken.mid", "empty.mid", "high.mid"]
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 3 and all(line.startswith("skipped ") for line in lines)
     for line, name, why in zip(
         lines, ("broken", "empty", "high"), ("not a readable", "0 bytes", "outside MIDI 33..88")
     ):
         assert f"{name}.mid: " in line and why in line and line.count(".mid") == 1
+        assert line.endswith(found.skipped[f"{name}.mid"])
 
 
-def test_a_wider_range_takes_what_the_papers_range_refuses(tmp_path):
-    write(tmp_path / "high.mid", 100)
-    (piece,) = datasets.midi_folder(tmp_path, low=21, pitches=88, progress=False)
-    assert piece.roll.shape == (88, 48) and piece.roll[79].all()
+def test_the_range_is_chosen_from_the_data_unless_it_is_given(tmp_path):
+    write(tmp_path / "low.mid", 40)
+    write(tmp_path / "high.mid", 92)
+    found = datasets.midi_folder(tmp_path, progress=False)
+    assert (found.low, found.pitches) == (38, 56) and len(found) == 2 and not found.skipped
+    assert all(p.roll.shape == (56, 48) for p in found)
+    assert datasets.density(found) == 1 / 56
+    learned, held = datasets.hold_out(found)
+    assert {p.name for p in [*learned, *held]} == {"low.mid", "high.mid"} and len(held) == 1
+    found = datasets.midi_folder(tmp_path, low=21, pitches=88, progress=False)
+    assert found[0].roll.shape == (88, 48) and found[0].roll[71].all()
+    found = datasets.midi_folder(tmp_path, pitches=24, progress=False)
+    assert found.pitches == 24 and len(found) == len(found.skipped) == 1
+
+
+def test_the_pedal_is_heeded_where_asked(tmp_path):
+    import pretty_midi
+
+    write(tmp_path / "a.mid", 60)
+    midi = rolls.read_midi(tmp_path / "a.mid")
+    changes = midi.instruments[0].control_changes
+    changes += [pretty_midi.ControlChange(64, v, t) for v, t in ((127, 0.1), (0, 2.4))]
+    rolls.write_midi(midi, tmp_path / "a.mid")
+    keys, pedal = (datasets.midi_folder(tmp_path, pedal=p, progress=False) for p in (False, True))
+    assert (keys[0].roll.shape[1], pedal[0].roll.shape[1]) == (48, 96)
+
+
+spans = st.lists(
+    st.tuples(st.integers(0, 127), st.integers(0, 60)).map(lambda s: (s[0], min(127, sum(s)))),
+    min_size=1, max_size=60,
+)
+
+
+@given(spans)
+def test_a_chosen_range_is_whole_eights_of_the_piano_and_holds_what_it_should(found):
+    low, pitches = folders.choose_range(found)
+    assert pitches % 8 == 0 and low >= 21 and low + pitches <= 109
+    piano = [s for s in found if folders.inside(s, 21, 88)]
+    left = [s for s in piano if not folders.inside(s, low, pitches)]
+    assert len(left) <= len(piano) // 20
+    if piano and not left:
+        needed = max(s[1] for s in piano) - min(s[0] for s in piano) + 1
+        assert pitches < needed + 8
+
+
+@given(spans, st.integers(0, 120), st.integers(1, 16).map(lambda n: 8 * n))
+def test_what_is_given_is_kept(found, low, pitches):
+    assert folders.choose_range(found, low, pitches) == (low, pitches)
+    assert folders.choose_range(found, low=low)[0] == low
+    chosen = folders.choose_range(found, pitches=pitches)
+    assert chosen[1] == pitches and 0 <= chosen[0] and chosen[0] + pitches <= 128
+
+
+@pytest.mark.parametrize(
+    "found, expected",
+    [
+        ([(36, 81)], (35, 48)),  # the spare rows are shared between both ends
+        ([(21, 108)], (21, 88)),
+        ([(21, 60)], (21, 40)),
+        ([(21, 61)], (21, 48)),  # no room below the piano's lowest key
+        ([(60, 60)], (56, 8)),
+        ([], (33, 56)),
+        ([(36, 81)] * 19 + [(22, 81)], (35, 48)),  # one stray of twenty
+        ([(36, 81)] * 18 + [(22, 81)], (21, 64)),  # of nineteen it counts
+        ([(36, 81)] * 19 + [(30, 83)], (29, 56)),  # not far enough out to be a stray
+        ([(36, 81)] * 18 + [(22, 81)] * 2, (21, 64)),  # two of twenty are no strays
+        ([(36, 81), (0, 127)], (35, 48)),  # no piano has these
+    ],
+)
+def test_a_stray_file_does_not_widen_the_range(found, expected):
+    assert folders.choose_range(found) == expected
 
 
 @pytest.mark.parametrize("content", ["nothing", "only bad"])

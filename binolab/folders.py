@@ -1,0 +1,153 @@
+"""Many MIDI files at once: read on all cores, and the pitch range that suits them.
+
+A worker process imports this module and `rolls`, nothing heavier. joblib starts the workers: unlike
+the standard pools it needs no ``if __name__ == "__main__"`` in the script of the user, and works
+alike on Linux, macOS and Windows.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from binolab import rolls
+
+PIANO = (21, 108)  # A0 to C8
+FEW = 1_000_000  # bytes that one process reads before others have started
+
+
+class Scan(NamedTuple):
+    """What one file gave.
+
+    `reason` says why it could not be read, else it is None. `span` is its lowest and highest MIDI
+    pitch. `notes` is an int array (n, 3) of pitch, first tick, one past the last; None where the
+    span leaves the range that was asked for.
+    """
+
+    reason: str | None = None
+    span: tuple | None = None
+    notes: np.ndarray | None = None
+
+
+def scan(file, low=0, pitches=128, pedal=False):
+    """Read one MIDI file: a `Scan`. Never raises for the file's own faults."""
+    try:
+        midi = rolls.read_midi(file)
+    except rolls.MidiError as error:
+        return Scan(str(error).removeprefix(f"{file}: "))
+    struck = [n.pitch for i in midi.instruments if not i.is_drum for n in i.notes]
+    span = (min(struck), max(struck))
+    if not inside(span, low, pitches):
+        return Scan(span=span)
+    found = rolls.tick_notes(midi, pedal=pedal)
+    return Scan(span=span, notes=np.array([n[:3] for n in found], np.int32))
+
+
+def scan_all(files, *, low=0, pitches=128, pedal=False, progress=True, jobs=None):
+    """Read many MIDI files, on all cores where there is much to read.
+
+    Parameters
+    ----------
+    files : list of Path
+    low, pitches : int
+        Files with notes outside this range give their span only.
+    pedal, progress : bool
+    jobs : int, optional
+        Processes; by default all cores for more than a megabyte of files, else this one.
+
+    Returns
+    -------
+    list of Scan, in the order of `files`.
+    """
+    from joblib import Parallel, delayed
+    from tqdm import tqdm
+
+    if jobs is None:
+        size = sum(Path(f).stat().st_size for f in files if Path(f).is_file())
+        jobs = -1 if size > FEW else 1
+    work = (delayed(scan)(file, low, pitches, pedal) for file in files)
+    found = Parallel(n_jobs=jobs, return_as="generator")(work)
+    bar = tqdm(
+        found, "reading MIDI", len(files), unit="file", disable=not progress, delay=1, leave=False
+    )
+    return list(bar)
+
+
+def inside(span, low, pitches):
+    """Whether all pitches of a span lie in ``low .. low + pitches - 1``."""
+    return low <= span[0] and span[1] < low + pitches
+
+
+def draw(notes, low, pitches):
+    """The roll of a `Scan`'s notes."""
+    return rolls.from_notes([(p - low, s, e) for p, s, e in notes.tolist()], pitches)
+
+
+def outside(span, low, pitches):
+    """Why a file of this span is left out, and what would help."""
+    return (
+        f"notes outside MIDI {low}..{low + pitches - 1} (found {span[0]}..{span[1]}); transpose "
+        "the piece by octaves, or give a low and pitches that hold it"
+    )
+
+
+def choose_range(spans, low=None, pitches=None):
+    """The pitch range that suits some files.
+
+    The smallest range that holds every note, rounded up to a multiple of 8 rows, because networks
+    halve it three times, and within the 88 keys of the piano (MIDI 21 to 108). A file with notes
+    beyond those keys does not count. Nor does a stray: of twenty files or more, one in twenty may
+    be left out where that narrows the range by an octave or more, so that one odd file does not
+    make every roll taller. Both are for the caller to name and skip.
+
+    Parameters
+    ----------
+    spans : list of (lowest, highest)
+        MIDI pitches of each file.
+    low, pitches : int, optional
+        Keep this choice, and choose only the other.
+
+    Returns
+    -------
+    low, pitches : int
+        The paper's 33 and 56 where there is nothing to choose from.
+    """
+    if low is not None and pitches is not None:
+        return low, pitches
+    spans = [s for s in spans if inside(s, PIANO[0], PIANO[1] - PIANO[0] + 1)]
+    if low is not None:
+        spans = [s for s in spans if low <= s[0]]
+    if not spans:
+        pitches = rolls.PITCHES if pitches is None else pitches
+        return min(rolls.LOW, 128 - pitches) if low is None else low, pitches
+    lowest, highest = _without_strays(spans)
+    if pitches is None:
+        pitches = -(-(highest - (lowest if low is None else low) + 1) // 8) * 8
+    if low is None:  # the place that holds most files, the spare rows shared between both ends
+        first, last = (PIANO[0], PIANO[1] + 1 - pitches) if pitches <= 88 else (0, 128 - pitches)
+        low = max(
+            range(first, last + 1),
+            key=lambda l: (
+                sum(inside(s, l, pitches) for s in spans),
+                -abs(2 * l + pitches - 1 - lowest - highest),
+            ),
+        )
+    return low, pitches
+
+
+def _without_strays(spans):
+    """Lowest and highest pitch of all files but the strays that `choose_range` tells of."""
+    whole = min(s[0] for s in spans), max(s[1] for s in spans)
+    narrow = whole
+    for lowest in sorted({s[0] for s in spans}):
+        tops = sorted(s[1] for s in spans if s[0] >= lowest)
+        spare = len(spans) // 20 - (len(spans) - len(tops))  # that may yet be left out at the top
+        if spare < 0:
+            break
+        found = (lowest, tops[-1 - spare])
+        if found[1] - found[0] < narrow[1] - narrow[0]:
+            narrow = found
+    saved = (whole[1] - whole[0]) - (narrow[1] - narrow[0])
+    return narrow if saved >= 12 else whole
