@@ -19,6 +19,9 @@ from binolab import editing, rolls
 from binolab.options import parser
 
 def main(arguments=None):
+LONGEST = 10_000  # beats: what --beats takes at most, more than an hour and a half at 100 a minute
+
+
     """Run the command line. Returns the exit status: 0, or 2 after a one-line error."""
     options = parser().parse_args(arguments)
     try:
@@ -63,7 +66,7 @@ def compose(options):
     paths = outputs(options)
     given = None if options.command == "generate" else rolls.read_midi(options.piece)
 
-    from binolab import prompting, weights
+    from binolab import longer, weights
     from binolab.training import pick_device  # torch is imported only once the input is sound
 
     import torch
@@ -78,23 +81,27 @@ def compose(options):
     if given is None:
         if not 10 <= options.tempo <= 1000:
             raise ValueError(f"--tempo must be between 10 and 1000, got {options.tempo}")
-        given, start = rolls.blank_midi(tempo=options.tempo), 0
-        whole = torch.zeros(card["pitches"], card["length"])
+        given, start, stop = rolls.blank_midi(tempo=options.tempo), 0, whole_beats(options, card)
+        whole = torch.zeros(card["pitches"], stop)
         known = torch.zeros_like(whole, dtype=torch.bool)
     else:
         whole, start = whole_piece(options, given, card)
         known = known_cells(options, whole, start, card)
-    stop = start + card["length"]
+    elif getattr(options, "beats", None) is not None:
+        whole, known, stop = continued(options, given, card)
+        start = 0
+        stop = start + card["length"]
 
-    with tqdm(total=options.steps, desc=options.command, unit="step", leave=False,
+    x, kept = (a[None, None, :, start:stop].expand(options.n, -1, -1, -1) for a in (whole, known))
+    strength = getattr(options, "strength", 1.0)
+    calls = round(options.steps * max(0, min(1, strength))) * len(longer.plan(card, kept))
+    with tqdm(total=calls, desc=options.command, unit="step", leave=False,
               disable=None, delay=1) as bar:
-        made = prompting.paint(
-            model, card,
-            *(a[None, None, :, start:stop].expand(options.n, -1, -1, -1).to(device)
-              for a in (whole, known)),
-            sampler=options.sampler, steps=options.steps, bit=options.bit, generator=generator,
-            strength=getattr(options, "strength", 1.0), callback=lambda *_: bar.update(),
-        )[:, 0].cpu()
+        made = longer.paint(
+            model, card, x, kept, sampler=options.sampler, steps=options.steps, bit=options.bit,
+            generator=generator, strength=strength, device=device,
+            callback=lambda k, t, *_: t and bar.update(),
+        )[:, 0]
 
     for path, window in zip(paths, made):
         result = whole.clone()
@@ -114,8 +121,8 @@ def compose(options):
         print(f"{path}  (seed {seed})")
 
 
-def whole_piece(options, midi, card):
-    """The piece as bits, padded to hold its window, and the window's first tick."""
+def read_roll(options, midi, card):
+    """The piece as bits, as a tensor (P, L)."""
     grid = {"low": card["low"], "ticks": card["ticks"], "pitches": card["pitches"]}
     try:
         roll = rolls.from_midi(midi, pedal=options.pedal, **grid)
@@ -126,6 +133,48 @@ def whole_piece(options, midi, card):
     length, ticks = card["length"], card["ticks"]
     beats = roll.shape[1] / ticks
     if options.at is None and roll.shape[1] > length:
+    return torch.from_numpy(roll).float()
+
+
+def whole_beats(options, card):
+    """The ticks that --beats asks for; the window's where it is not given."""
+    if options.beats is None:
+        return card["length"]
+    if not 1 <= options.beats <= LONGEST or options.beats % 1:
+        raise ValueError(
+            f"--beats must be a whole number from 1 to {LONGEST:,}, got {options.beats:g}"
+        )
+    return int(options.beats) * card["ticks"]
+
+
+def continued(options, midi, card):
+    """complete --beats: the piece up to --keep, the mask that knows it, and the ticks to fill.
+
+    What the piece holds beyond stays free, and is dropped.
+    """
+    import torch
+
+    from binolab import prompting
+
+    if options.at is not None:
+        raise ValueError("--at names one window to write in; with --beats, leave it out")
+    stop, roll = whole_beats(options, card), read_roll(options, midi, card)
+    ends = -(-roll.shape[1] // card["ticks"])  # beats
+    keep = ends if options.keep is None else options.keep
+    if not 0 < keep < stop / card["ticks"]:
+        raise ValueError(f"--keep must be more than 0 and less than --beats {options.beats:g}, "
+                         f"got {keep:g}" + " (the whole piece)" * (options.keep is None))
+    whole = torch.zeros(card["pitches"], max(roll.shape[1], stop))
+    known = prompting.before(whole, round(keep * card["ticks"]))
+    whole[:, : roll.shape[1]] = roll
+    return torch.where(known, whole, 0), known, stop
+
+
+def whole_piece(options, midi, card):
+    """The piece as bits, padded to hold its window, and the window's first tick."""
+    import torch
+
+    roll = read_roll(options, midi, card)
         raise ValueError(
             f"{options.piece}: {beats:g} beats, but the model works on {length // ticks} at a "
             f"time; choose the window's first beat with --at (0 to {beats - length / ticks:g})"
@@ -135,7 +184,7 @@ def whole_piece(options, midi, card):
         raise ValueError(f"--at must be a whole beat of the piece, 0 to {beats:g}; got {at:g}")
     start = int(at) * ticks
     padded = torch.zeros(card["pitches"], max(roll.shape[1], start + length))
-    padded[:, : roll.shape[1]] = torch.from_numpy(roll)
+    padded[:, : roll.shape[1]] = roll
     return padded, start
 
 
@@ -151,6 +200,8 @@ def known_cells(options, whole, start, card):
         if not 0 < options.keep < card["length"] / ticks:
             raise ValueError(
                 f"--keep must be more than 0 and less than the window's "
+        if options.keep is None:
+            raise ValueError("--keep is needed: how many beats of the window are to stay")
                 f"{card['length'] // ticks} beats, got {options.keep:g}"
             )
         free = ~prompting.before(whole, start + round(options.keep * ticks))

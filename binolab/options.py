@@ -52,9 +52,14 @@ def parser():
                        piece=False)
     generate.add_argument("--tempo", type=float, default=100.0, help="beats a minute")
     complete = command("complete", "keep the beginning of a piece and write the rest",
+    generate.add_argument("--beats", type=float, help="length of the piece (default: the model's "
+                          "window); a longer one is written window by window")
                        "binolab complete piece.mid -o out.mid --keep 8")
-    complete.add_argument("--keep", type=float, required=True, metavar="BEATS",
-                          help="beats to keep, counted from the window's first")
+    complete.add_argument("--keep", type=float, metavar="BEATS",
+                          help="beats to keep, counted from the window's first; with --beats the "
+                          "default is the whole piece")
+    complete.add_argument("--beats", type=float, help="write on, past the window, until the piece "
+                          "has this length; what it held after --keep is replaced")
     infill = command("infill", "write the beats between two points of a piece",
                      "binolab infill piece.mid -o out.mid --from 4 --to 12")
     infill.add_argument("--from", dest="begin", type=float, required=True, metavar="BEAT",
@@ -86,9 +91,16 @@ def parser():
     train.add_argument("--start", metavar="MODEL",
                        help="begin with the weights of a trained model: best, a file, a run")
     train.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    train.add_argument("--every", type=float, default=300.0, metavar="SECONDS",
-                       help="between checkpoints with validation")
-    train.add_argument("--device", default="auto", help="auto, cpu, cuda")
+    train.add_argument("--every", type=float, metavar="SECONDS",
+                       help="between validations (default: 300, or an eighth of --minutes)")
+    train.add_argument("--no-evaluation", action="store_true",
+                       help="leave out samples and report")
+    train.add_argument("--device", default="auto",
+                       help="auto, cpu, cuda; several GPUs by torchrun or accelerate launch")
+    train.add_argument("--precision", choices=["auto", "bf16", "fp16", "fp32"],
+                       help="auto: bf16 on GPUs that have it, fp16 on those before (T4)")
+    train.add_argument("--compile", action=argparse.BooleanOptionalAction,
+                       help="use torch.compile (default: in longer runs on a GPU)")
 
     evaluate = commands.add_parser(
         "evaluate", help="measure what a model writes beside held-out music",

@@ -50,7 +50,8 @@ plt.rcParams.update(STYLE)
 
 
 def plot_roll(
-    roll, ax=None, *, low=LOW, ticks=TICKS, known=None, shade=True, beats_per_bar=4, title=None
+    roll, ax=None, *, low=LOW, ticks=TICKS, known=None, shade=True, beats_per_bar=4, begin=0,
+    title=None
 ):
     """Draw a roll with note names, beats, and its bars numbered at the top.
 
@@ -64,6 +65,8 @@ def plot_roll(
         True where the roll was given: notes there are blue, the others vermilion.
     shade : bool
         With `known`, tint the free region.
+    begin : int
+        The beat of the piece at which the roll begins, a bar's first.
     title : str, optional
 
     Returns
@@ -74,7 +77,7 @@ def plot_roll(
     """
     roll, known = _checked(roll, known)
     pitch = np.arange(low, low + len(roll))
-    beats = roll.shape[1] / ticks
+    end = begin + roll.shape[1] / ticks
     black = np.isin(pitch % 12, (1, 3, 6, 8, 10))[:, None]
     ground = black + 2 * (~known if known is not None and shade else np.zeros_like(roll))
     ax = _axes(ax, (9, 2.9))
@@ -82,24 +85,48 @@ def plot_roll(
         np.where(roll, 4 if known is None else 6 - known, ground),
         cmap=ListedColormap([PAPER, KEYS, FREE, FREE_KEYS, INK, GIVEN, MADE]),
         vmin=0, vmax=6, origin="lower", aspect="auto", interpolation="nearest",
-        extent=(0, beats, low - 0.5, low + len(roll) - 0.5),
+        extent=(begin, end, low - 0.5, low + len(roll) - 0.5),
     )  # fmt: skip
-    bars = np.arange(0, beats, beats_per_bar)
+    bars = np.arange(begin, end, beats_per_bar)
     every = 1 + len(bars) // 24  # long pieces: fewer numbers
     ax.vlines(bars[1:], low - 0.5, low + len(roll) - 0.5, color=LINE, lw=0.7)
     ax.xaxis.set_major_locator(MultipleLocator(beats_per_bar * every))
     ax.xaxis.set_minor_locator(MultipleLocator(every))
     octaves = pitch[pitch % 12 == 0]
     ax.set_yticks(octaves, [f"C{p // 12 - 1}" for p in octaves])
-    ax.set(xlabel="beat", ylabel="pitch", xlim=(0, beats))
+    ax.set(xlabel="beat", ylabel="pitch", xlim=(begin, end))
     top = ax.secondary_xaxis("top")
-    names = [f" {i + 1}" for i in range(0, len(bars), every)]
+    names = [f" {bar // beats_per_bar + 1:g}" for bar in bars[::every]]
     top.set_xticks(bars[::every], names, ha="left", color=INK, fontsize=8)
     top.tick_params(length=9, color=LINE, pad=-7)  # the number beside its line
     top.spines["top"].set_visible(False)
     if title:
         ax.set_title(title, loc="left", fontsize=11, color=INK)
     return _quiet(ax)
+
+
+def plot_rows(roll, axes=None, *, beats_per_row=32, ticks=TICKS, known=None, **options):
+    """Draw a long piece in rows, as a score is printed. Returns the axes, one a row.
+
+    `known` and `options` are those of `plot_roll`; `axes` has one for each row.
+    Chapter: 15.
+    """
+    roll, known = _checked(roll, known)
+    row = beats_per_row * ticks
+    starts = range(0, max(roll.shape[1], 1), row)
+    if axes is None:
+        size = (9, 0.3 + 1.9 * len(starts))
+        axes = plt.subplots(len(starts), figsize=size, layout="constrained", facecolor=PAPER)[1]
+    axes = np.ravel(axes)
+    for start, ax in zip(starts, axes, strict=True):
+        here = slice(start, start + row)
+        part = None if known is None else known[:, here]
+        begin = start // ticks
+        plot_roll(roll[:, here], ax, ticks=ticks, known=part, begin=begin, **options)
+        ax.set_xlim(begin, begin + beats_per_row if len(starts) > 1 else None)
+        if ax is not axes[-1]:
+            ax.set_xlabel("")
+    return axes
 
 
 def plot_path(rolls, labels, axes=None, **options):
@@ -242,7 +269,7 @@ def save_png(roll, path, *, dpi=150, **options):
     ax = Figure((9, 2.9), layout="constrained", facecolor=PAPER).add_subplot()  # no window
     plot_roll(roll, ax, **options)
     with replacing(path) as temporary:
-        ax.figure.savefig(temporary, format="png", dpi=dpi)
+        figure.savefig(temporary, format="png", dpi=dpi)
 
 
 def _checked(roll, known):
