@@ -18,10 +18,10 @@ from pathlib import Path
 from binolab import editing, rolls
 from binolab.options import parser
 
-def main(arguments=None):
 LONGEST = 10_000  # beats: what --beats takes at most, more than an hour and a half at 100 a minute
 
 
+def main(arguments=None):
     """Run the command line. Returns the exit status: 0, or 2 after a one-line error."""
     options = parser().parse_args(arguments)
     try:
@@ -84,12 +84,12 @@ def compose(options):
         given, start, stop = rolls.blank_midi(tempo=options.tempo), 0, whole_beats(options, card)
         whole = torch.zeros(card["pitches"], stop)
         known = torch.zeros_like(whole, dtype=torch.bool)
-    else:
-        whole, start = whole_piece(options, given, card)
-        known = known_cells(options, whole, start, card)
     elif getattr(options, "beats", None) is not None:
         whole, known, stop = continued(options, given, card)
         start = 0
+    else:
+        whole, start = whole_piece(options, given, card)
+        known = known_cells(options, whole, start, card)
         stop = start + card["length"]
 
     x, kept = (a[None, None, :, start:stop].expand(options.n, -1, -1, -1) for a in (whole, known))
@@ -130,9 +130,6 @@ def read_roll(options, midi, card):
         raise rolls.MidiError(f"{options.piece}: {error}") from None
     import torch
 
-    length, ticks = card["length"], card["ticks"]
-    beats = roll.shape[1] / ticks
-    if options.at is None and roll.shape[1] > length:
     return torch.from_numpy(roll).float()
 
 
@@ -175,6 +172,9 @@ def whole_piece(options, midi, card):
     import torch
 
     roll = read_roll(options, midi, card)
+    length, ticks = card["length"], card["ticks"]
+    beats = roll.shape[1] / ticks
+    if options.at is None and roll.shape[1] > length:
         raise ValueError(
             f"{options.piece}: {beats:g} beats, but the model works on {length // ticks} at a "
             f"time; choose the window's first beat with --at (0 to {beats - length / ticks:g})"
@@ -197,11 +197,11 @@ def known_cells(options, whole, start, card):
     lit = whole.any(0).nonzero()
     end = -(-(int(lit[-1]) + 1) // ticks) * ticks  # the piece's last beat, whole
     if options.command == "complete":
+        if options.keep is None:
+            raise ValueError("--keep is needed: how many beats of the window are to stay")
         if not 0 < options.keep < card["length"] / ticks:
             raise ValueError(
                 f"--keep must be more than 0 and less than the window's "
-        if options.keep is None:
-            raise ValueError("--keep is needed: how many beats of the window are to stay")
                 f"{card['length'] // ticks} beats, got {options.keep:g}"
             )
         free = ~prompting.before(whole, start + round(options.keep * ticks))

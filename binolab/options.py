@@ -51,9 +51,9 @@ def parser():
     generate = command("generate", "write a piece from nothing", "binolab generate -o new.mid --n 4",
                        piece=False)
     generate.add_argument("--tempo", type=float, default=100.0, help="beats a minute")
-    complete = command("complete", "keep the beginning of a piece and write the rest",
     generate.add_argument("--beats", type=float, help="length of the piece (default: the model's "
                           "window); a longer one is written window by window")
+    complete = command("complete", "keep the beginning of a piece and write the rest",
                        "binolab complete piece.mid -o out.mid --keep 8")
     complete.add_argument("--keep", type=float, metavar="BEATS",
                           help="beats to keep, counted from the window's first; with --beats the "
