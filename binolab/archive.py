@@ -50,8 +50,8 @@ def find(root):
                    key=lambda path: path.name)
     if not found:
         raise ArchiveError(
-            f"{root}: holds no MAESTRO (no maestro-v*.csv); ask for download=True, "
-            f"or fetch {BASE}{ARCHIVE} and unzip it there"
+            f"{root}: holds no MAESTRO (no maestro-v*.csv); fetch {BASE}{ARCHIVE} "
+            "and unzip it there, or call binolab.datasets.maestro(root, download=True)"
         )
     return found[-1]
 
@@ -108,16 +108,17 @@ def settle(performances):
     dropped : dict of Performance to str
         Which split holds the work too.
     """
-    kept, dropped = [], {}
+    keys = {p: p.works for p in performances}
     held = {
-        split: {key for p in performances if p.split == split for key in p.works}
+        split: works.Held(key for p in performances if p.split == split for key in keys[p])
         for split in ("validation", "test")
     }
-    stronger = {"train": ("validation", "test"), "validation": ("test",), "test": ()}
+    stronger = {"train": ("test", "validation"), "validation": ("test",), "test": ()}
+    kept, dropped = [], {}
     for one in performances:
-        other = [s for s in stronger[one.split] if works.touch(one.works, held[s])]
+        other = next((s for s in stronger[one.split] if held[s].touch(keys[one])), None)
         if other:
-            dropped[one] = other[-1]
+            dropped[one] = other
         else:
             kept.append(one)
     return kept, dropped

@@ -32,7 +32,7 @@ CLAVIER = re.compile(
 )
 SUITE = re.compile(rf"\b({'|'.join(SETS)})s?,? +(?:no +)?([1-6])\b")
 NUMBER = re.compile(
-    r"\b(op|bwv|hwv|rv|woo|kv?|d|l|s) *(\d+)(?![0-9])"
+    r"\b(op|bwv|hwv|rv|woo|k ?v?|d|l|s) *(\d+)(?![0-9])"
     r"(?:(?: */ *|[ ,]*\bno +)(\d+\b(?: *(?:,|-|and) *\d+\b)*))?"
 )
 HOBOKEN = re.compile(r"\bhob +([ivx]+) *[:/]? *(\d+)\b")
@@ -62,8 +62,8 @@ def works(composer, title):
     Returns
     -------
     frozenset of tuple, never empty
-        Each begins with the composer; a longer tuple is a part of a shorter one that it begins
-        with: ("frédéric chopin" folded, "op", 10, 8) is of (..., "op", 10).
+        Each begins with the composer, folded. ("frederic chopin", "op", 10, 8) is a part of
+        ("frederic chopin", "op", 10).
     """
     by, text = fold(composer), fold(title)
     if by == BACH:
@@ -75,7 +75,7 @@ def works(composer, title):
             return frozenset({(by, "bwv", first + 2 * key + (mode == "minor"))})
     keys = {(by, f"hob {book}", int(number)) for book, number in HOBOKEN.findall(text)}
     for catalogue, number, items in NUMBER.findall(text):
-        whole = (by, "k" if catalogue == "kv" else catalogue, int(number))
+        whole = (by, "k" if catalogue[0] == "k" else catalogue, int(number))
         keys |= {(*whole, item) for item in _items(items)} or {ALSO.get(whole, whole)}
     keys = {key for key in keys if key[1] == "op"} or keys
     if not keys and by == BACH and (found := SUITE.search(text)):
@@ -94,11 +94,13 @@ def _items(text):
     return items
 
 
-def parts(keys):
-    """`keys`, and every work that one of them is a part of."""
-    return set(keys) | {key[:3] for key in keys}
+class Held:
+    """Works that are held out, to ask of others whether they share music with them."""
 
+    def __init__(self, keys):
+        self.keys = set(keys)
+        self.wholes = {key[:3] for key in self.keys}  # "Op. 25" of "Op. 25 No. 5"
 
-def touch(these, others):
-    """Whether two sets of works share music: a work, or a part of one."""
-    return not (parts(these).isdisjoint(others) and parts(others).isdisjoint(these))
+    def touch(self, keys):
+        """Whether one of `keys` is held, is a part of one held, or has a part that is held."""
+        return any(k in self.keys or k[:3] in self.keys or k in self.wholes for k in keys)
