@@ -264,6 +264,29 @@ def roll_image(roll, *, scale=1, known=None, colours=(PAPER, INK, FREE, MADE, PA
     return file.getvalue()
 
 
+def grey_image(values, *, shades=16):
+    """Numbers from 0 to 1 as the bytes of a small PNG, one pixel each, high pitches at the top.
+
+    0 is paper and 1 is ink, with `shades` in all: a roll of probabilities, or what a filter makes
+    of a roll. values (pitches, length); raises ValueError beyond 0 and 1, or for another shape.
+    Chapter: 06, 13.
+    """
+    from PIL import Image
+
+    values = np.asarray(values, float)
+    if values.ndim != 2 or not (values.min() >= 0 and values.max() <= 1):
+        raise ValueError(
+            f"values must be (pitches, length) from 0 to 1, got {values.shape}: clip or scale them"
+        )
+    ends = np.array([list(bytes.fromhex(c[1:])) for c in (PAPER, INK)])
+    share = np.linspace(0, 1, shades)[:, None]
+    image = Image.fromarray((values[::-1] * (shades - 1)).round().astype(np.uint8))
+    image.putpalette(((1 - share) * ends[0] + share * ends[1]).round().astype(np.uint8).tobytes())
+    file = io.BytesIO()
+    image.save(file, "PNG", bits=4 if shades <= 16 else 8, optimize=True)
+    return file.getvalue()
+
+
 def save_png(roll, path, *, dpi=150, **options):
     """Write the figure of `plot_roll` as PNG, whole or not at all; the folder must exist."""
     ax = Figure((9, 2.9), layout="constrained", facecolor=PAPER).add_subplot()  # no window

@@ -185,3 +185,15 @@ def test_save_png_is_whole_repeatable_and_opens_no_window(tmp_path):
     with pytest.raises(ValueError):
         plotting.save_png(np.zeros(3), tmp_path / "c.png")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "b.png"]
+
+
+def test_grey_image_has_a_pixel_a_number_and_paper_for_nothing():
+    values = np.zeros((8, 24))
+    values[1, 3], values[2] = 1, 0.5
+    png = plotting.grey_image(values)
+    image = Image.open(io.BytesIO(png)).convert("L")
+    pixels = np.asarray(image, int)[::-1]
+    assert image.size == (24, 8) and pixels[0].min() == 255
+    assert pixels[1, 3] == pixels.min() < pixels[2, 0] < 255
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        plotting.grey_image(values + 1)
