@@ -127,6 +127,14 @@ def test_every_notebook_is_in_the_contents():
     assert sorted(p.stem for p in (ROOT / "book").glob("*.ipynb")) == sorted(CHAPTERS)
 
 
+def test_every_module_has_its_reference():
+    """What is public is on the page of the library, and nothing that is gone."""
+    page = (ROOT / "book" / "api.md").read_text()
+    named = re.findall(r"automodule:: binolab\.(\w+)", page)
+    modules = [p.stem for p in (ROOT / "binolab").glob("*.py") if p.stem != "__init__"]
+    assert sorted(named) == sorted(modules)
+
+
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_chapter_is_executed(name):
     path = ROOT / "book" / f"{name}.ipynb"
