@@ -22,7 +22,7 @@ def layers(model):
 
 
 def maximize(model, layer, filter, *, shape=(56, 384), prior=0.07, alpha_bar_t=0.5, steps=200,
-             rate=0.05, generator=None, callback=None):
+             rate=0.05, start=None, generator=None, callback=None):
     """Gradient ascent on a roll, from noise, of one filter's mean output (paper §7, Fig. 3).
 
     The mean is of the convolution before its ReLU, which could have no gradient. Two things are
@@ -45,6 +45,8 @@ def maximize(model, layer, filter, *, shape=(56, 384), prior=0.07, alpha_bar_t=0
         Noise level told to a network that wants one.
     steps : int
         The paper sees little change after about 200.
+    start : tensor (P, L), 0 to 1, optional
+        The roll to begin with, in place of noise; `shape` and `prior` then do not matter.
     generator : torch.Generator
     callback : callable(step, x, activation), optional
 
@@ -66,8 +68,11 @@ def maximize(model, layer, filter, *, shape=(56, 384), prior=0.07, alpha_bar_t=0
     if not 0 <= filter < found[layer]:
         raise ValueError(f"{layer} has filters 0 to {found[layer] - 1}, got {filter}")
     device = next(model.parameters()).device
-    x = torch.rand(1, 1, *shape, generator=generator, device=device)
-    x = (x < prior).float().requires_grad_()
+    if start is None:
+        x = (torch.rand(1, 1, *shape, generator=generator, device=device) < prior).float()
+    else:
+        x = start.to(device).float()[None, None].clone()
+    x.requires_grad_()
     level = torch.full((1,), float(alpha_bar_t), device=device)
 
     def stop(_, __, output):

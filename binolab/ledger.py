@@ -204,7 +204,7 @@ def draw(rows, ax=None):
 
     rows, new = _of_maps(rows)
     if ax is None:
-        ax = plotting.plt.subplots(figsize=(10.5, 4.9), layout="constrained",
+        ax = plotting.plt.subplots(figsize=(9, 4.9), layout="constrained",
                                    facecolor=plotting.PAPER)[1]
     top = rows[0].size[-1]
     levels = sorted({row.size[-1] for row in rows}, reverse=True)
@@ -213,7 +213,7 @@ def draw(rows, ax=None):
         x += 1.0 if i and row.kind not in ("down", "up") else 0
         level = levels.index(row.size[-1])
         height = 1.25 * 0.72**level
-        width = 0.13 + 0.055 * max(row.outputs.bit_length() - 1, 0)
+        width = 0.15 + 0.06 * max(row.outputs.bit_length() - 1, 0)
         place[new[i]] = x, -1.75 * level, width, height
         halves = [(x - width / 2, width, "#e8edf4")]
         if row.kind == "copy":  # what was copied is half of it
@@ -222,7 +222,7 @@ def draw(rows, ax=None):
             ax.add_patch(Rectangle((left, place[new[i]][1] - height / 2), w, height, fc=hue,
                                    ec=plotting.INK, lw=0.9, zorder=2))
         ax.text(x, place[new[i]][1] + height / 2 + 0.06, str(row.outputs), ha="center",
-                va="bottom", fontsize=8.5, color=plotting.INK, zorder=4,
+                va="bottom", fontsize=11, color=plotting.INK, zorder=4,
                 bbox={"fc": plotting.PAPER, "ec": "none", "pad": 0.6})
     for i, row in zip(new, rows):
         for j in row.sources:
@@ -230,13 +230,13 @@ def draw(rows, ax=None):
     for level, length in enumerate(levels):
         pitches = rows[0].size[0] * length // top
         ax.text(-0.55, -1.75 * level, f"{pitches} × {length}", ha="right", va="center",
-                fontsize=9, color=plotting.INK)
+                fontsize=11, color=plotting.INK)
     names = ("convolution 3 × 3", GREEN), ("the same, stride 2", RED), \
         ("nearest upsampling", PURPLE), ("copy, stacked", GREY)
     for name, hue in names:
         ax.plot([], [], color=hue, lw=2.4, label=name)
-    ax.legend(frameon=False, loc="lower right", fontsize=9)
-    ax.set(xlim=(-2.4, x + 0.6), ylim=(-1.75 * (len(levels) - 1) - 0.75, 1.05))
+    ax.legend(frameon=False, loc="lower right", fontsize=11)
+    ax.set(xlim=(-3.1, x + 0.6), ylim=(-1.75 * (len(levels) - 1) - 0.75, 1.05))
     ax.axis("off")
     return ax
 

@@ -57,6 +57,13 @@ def test_the_loop_is_gradient_ascent():
     assert torch.allclose(ours, x, atol=1e-5)
 
 
+def test_begins_where_it_is_told_and_leaves_that_alone():
+    net, start = UNet(widths=(4, 8)), torch.full((16, 24), 0.5)
+    x, _ = activation.maximize(net, "last", 0, start=start, steps=1, rate=0.1)
+    assert x.shape == (1, 1, 16, 24) and (x - 0.5).abs().max() <= 0.1 + 1e-6
+    assert (start == 0.5).all() and not torch.equal(x[0, 0], start)
+
+
 def test_callback_sees_each_iteration_and_seeds_repeat():
     net, seen = UNet(widths=(4, 8)), []
     args = {"shape": (16, 16), "steps": 5}
