@@ -24,10 +24,12 @@ LONGEST = 10_000  # beats: what --beats takes at most, more than an hour and a h
 def main(arguments=None):
     """Run the command line. Returns the exit status: 0, or 2 after a one-line error."""
     options = parser().parse_args(arguments)
+    options.given = sys.argv[1:] if arguments is None else arguments
     try:
         COMMANDS.get(options.command, compose)(options)
     except (ValueError, OSError) as error:
-        print(f"binolab: {' '.join(str(error).split())}", file=sys.stderr)
+        if os.environ.get("RANK", "0") == "0":  # of several processes, one speaks
+            print(f"binolab: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("binolab: stopped; nothing was written", file=sys.stderr)
@@ -214,7 +216,8 @@ def known_cells(options, whole, start, card):
             )
         free = ~prompting.outside(whole, begin, until)
     elif options.command == "harmonize":
-        free = ~prompting.above_melody(whole) & prompting.before(whole, end)
+        melody = prompting.whole_notes(whole, prompting.above_melody(whole))
+        free = ~melody & prompting.before(whole, end)
     else:
         free = prompting.before(whole, end)
     return ~(free & ~prompting.outside(whole, start, stop))
@@ -222,29 +225,16 @@ def known_cells(options, whole, start, card):
 
 def train_model(options):
     """train."""
-    from dataclasses import replace
-
-    from binolab import datasets, presets, training
-
-    preset = presets.PRESETS[options.preset]
-    for name in ("steps", "batch"):
+    for name in ("steps", "batch", "minutes", "rate"):
         value = getattr(options, name)
-        if value is not None and value < 1:
-            raise ValueError(f"--{name} must be 1 or more, got {value}")
-    config = replace(
-        preset, seed=options.seed,
-        **{k: v for k in ("steps", "batch") if (v := getattr(options, k)) is not None},
-    )
-    if options.data == "chorales":
-        pieces, valid = datasets.chorales("train"), datasets.chorales("valid")
-    else:
-        pieces, valid = datasets.hold_out(datasets.midi_folder(options.data))
-    run = training.train(
-        config, pieces, valid, options.out, prior=datasets.density(pieces),
-        start=options.start, resume=options.resume, device=options.device, every=options.every,
-    )
-    done = "finished" if run.step >= config.steps else "stopped; go on with --resume"
-    print(f"{options.out}: step {run.step} of {config.steps}, {done}")
+        if value is not None and value <= 0:
+            raise ValueError(f"--{name} must be more than 0, got {value}")
+    if options.steps is not None and options.minutes is not None:
+        raise ValueError("--steps and --minutes both say when to stop; give one of them")
+
+    from binolab import runs
+
+    runs.carry_out(options)
 
 
 def evaluate_model(options):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import torch
 
-from binolab import kernel, sampling, weights
+from binolab import kernel, rolls, sampling, weights
 
 
 def before(x0, tick):
@@ -46,6 +46,19 @@ def above_melody(x0):
     line = melody_line(x0)[..., None, :]
     row = torch.arange(x0.shape[-2], device=x0.device)[:, None]
     return (line >= 0) & (row >= line)
+
+
+def whole_notes(x0, known):
+    """A mask in which each note that is known for half of its ticks or more is known to its end.
+
+    For what was played and not written: a legato melody's notes overlap, and the end of the lower
+    of two is not its highest cell. x0 (P, L) of bits, known bool (P, L) -> bool (P, L).
+    """
+    known = known.clone()
+    for row, start, end in rolls.notes(x0.cpu().numpy() > 0):
+        if known[row, start:end].float().mean() >= 0.5:
+            known[row, start:end] = True
+    return known
 
 
 def paint(model, card, x_known, known, *, sampler="refreshed", steps=100, generator=None,

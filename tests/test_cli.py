@@ -105,6 +105,18 @@ def test_given_notes_come_out_unchanged(melody, model, tmp_path):
         assert notes_of(out, "binolab"), "an untrained network writes something"
 
 
+def test_a_melody_played_legato_comes_out_unchanged(model, tmp_path):
+    midi = pretty_midi.PrettyMIDI(initial_tempo=100)
+    violin = pretty_midi.Instrument(40, name="Violin")
+    for i, pitch in enumerate((67, 71, 74, 72, 71, 69, 72, 67)):
+        violin.notes.append(pretty_midi.Note(90, pitch, 0.6 * i, 0.6 * (i + 1) + 0.06))
+    midi.instruments.append(violin)
+    piece, out = tmp_path / "legato.mid", tmp_path / "out.mid"
+    midi.write(str(piece))
+    assert run("harmonize", piece, "-o", out, "--model", model, "--steps", 3) == 0
+    assert notes_of(out, "Violin") == notes_of(piece)
+
+
 def test_harmony_lies_below_the_melody(melody, model, tmp_path):
     out = tmp_path / "out.mid"
     run("harmonize", melody, "-o", out, "--model", model, "--steps", 3)
@@ -254,9 +266,19 @@ def midi_files(folder, count):
 def test_train_on_a_folder_then_generate(tmp_path, capfd):
     data, out = midi_files(tmp_path / "data", 3), tmp_path / "run"
     assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 3) == 0
-    assert "bad.mid" in capfd.readouterr().err
+    told = capfd.readouterr()
+    assert "bad.mid" in told.err and "2 pieces to learn from, 1 held out" in told.out
     rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert rows[-1]["step"] == 3
+    assert {p.name for p in out.iterdir()} >= {"report.md", "report.json", "report.png", "curve.png"}
+    for i in range(1, 5):  # written by a network that knows nothing, so perhaps silent
+        for ending in ("mid", "mp3", "png"):
+            assert (out / "samples" / f"{i}.{ending}").stat().st_size > 0
+    card = weights.load(out)[1]
+    assert card["pitches"] % 8 == 0 and card["low"] <= 64 and 72 < card["low"] + card["pitches"]
+    before = (out / "report.json").read_bytes()
+    assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 3, "--resume") == 0
+    assert (out / "report.json").read_bytes() == before  # nothing was left to do
     assert run("generate", "-o", tmp_path / "new.mid", "--model", out, "--steps", 2) == 0
     assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 3) == 2
 
@@ -267,8 +289,46 @@ def test_train_faults(tmp_path, capsys):
         capsys, "train", "--data", _folder(tmp_path / "empty"), "--out", tmp_path / "r")
     data = midi_files(tmp_path / "data", 2)
     capsys.readouterr()
-    run("train", "--data", data, "--out", tmp_path / "r", "--preset", "tiny", "--resume")
-    assert "nothing to resume" in capsys.readouterr().err
+    tiny = ["train", "--data", data, "--out", tmp_path / "r", "--preset", "tiny"]
+    for more, said in (
+        (["--resume"], "nothing to resume"), (["--minutes", 0], "--minutes must be more than 0"),
+        (["--minutes", 1, "--steps", 5], "give one of them"), (["--prior", 1], "--prior"),
+        (["--start", "nowhere"], "no such model"), (["--low", 70, "--pitches", 8], "no usable MIDI"),
+    ):
+        run(*tiny, *more)
+        assert said in capsys.readouterr().err.splitlines()[-1]
+    assert "for folders" in fault(
+        capsys, "train", "--data", "chorales", "--out", tmp_path / "r", "--low", 40)
+    assert not (tmp_path / "r").exists()
+
+
+def test_train_takes_range_and_prior(tmp_path, capsys):
+    data, out = midi_files(tmp_path / "data", 2), tmp_path / "run"
+    assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 1, "--low", 60,
+               "--pitches", 24, "--prior", 0.25, "--no-evaluation") == 0
+    card = weights.load(out)[1]
+    assert (card["low"], card["pitches"], card["prior"]) == (60, 24, 0.25)
+    assert not (out / "samples").exists()
+    more = tmp_path / "more"  # the range of the network that it begins with
+    assert run("train", "--data", data, "--out", more, "--preset", "tiny", "--steps", 1, "--start",
+               out, "--no-evaluation") == 0
+    assert weights.load(more)[1]["low"] == 60
+
+
+def test_train_for_so_many_minutes(tmp_path, capsys):
+    data, out = midi_files(tmp_path / "data", 2), tmp_path / "run"
+    assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--minutes", 0.05,
+               "--no-evaluation") == 0
+    rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert rows[-1]["rate"] == 0 and rows[-1]["elapsed"] >= 3 and "0.05 minutes; finished" in (
+        capsys.readouterr().out)
+
+
+def test_how_much_is_measured_follows_the_budget():
+    from binolab import runs
+
+    assert runs.sized(0) == (4, False) and runs.sized(600) == (17 - 1, False)
+    assert runs.sized(208 + 95 * 10) == (10, True) and runs.sized(10**9) == (64, True)
 
 
 def test_ctrl_c_leaves_a_run_that_resumes(tmp_path):
@@ -281,9 +341,10 @@ def test_ctrl_c_leaves_a_run_that_resumes(tmp_path):
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=60)
-    assert process.returncode == 0 and "--resume" in said
+    assert process.returncode == 0 and said.splitlines()[-1].endswith("--every 0.2 --resume")
     weights.load(out)
     assert (out / "checkpoint.safetensors").exists()
+    assert not (out / "samples").exists() and not (out / "report.md").exists()
 
 
 def test_help_is_worth_reading():

@@ -71,6 +71,17 @@ def test_the_line_goes_on_across_the_gap_of_a_note_struck_again():
     assert known[0, 0, 9:].all() and not known[0, 0, :9].any()  # the gap itself is known, and dark
 
 
+def test_a_legato_melody_s_notes_are_known_whole():
+    x = melody((5, 0, 13), (9, 12, 25), (7, 24, 36))[0, 0]  # each held a tick into the next
+    known = prompting.above_melody(x)
+    assert not known[5, 12] and not known[7, 24]
+    assert prompting.whole_notes(x, known)[x > 0].all()
+    below = melody((2, 0, 36), (9, 0, 12))[0, 0]  # the lower is the melody for two thirds of it
+    assert prompting.whole_notes(below, prompting.above_melody(below))[2, :36].all()
+    below = melody((2, 0, 36), (9, 0, 20))[0, 0]
+    assert not prompting.whole_notes(below, prompting.above_melody(below))[2, :20].any()
+
+
 def test_where_the_melody_rests_nothing_is_known():
     x = melody((9, 0, 12), (7, 20, 48))
     line = prompting.melody_line(x)[0, 0]
