@@ -40,6 +40,7 @@ def plan(card, known, *, overlap=None, window=None):
         Ticks. A window covers `start` to `stop - 1` and writes what is free from `fresh` on. All
         begin on a beat, keep `overlap` ticks where the piece has as many, and are `window` long
         unless the piece is shorter; the last moves back to end with the piece, and keeps more.
+        The last of a hole with known ticks behind it stands so as to see both sides alike.
     """
     beat, window, overlap = _sizes(card, window, overlap)
     length = known.shape[-1]
@@ -51,7 +52,12 @@ def plan(card, known, *, overlap=None, window=None):
     found, fresh = [], 0
     while free[fresh:].any():
         fresh += int(free[fresh:].float().argmax()) // beat * beat
-        start = max(0, min(fresh - overlap, length - window))
+        kept = (~free[fresh + beat :]).float()
+        end = fresh + beat + int(kept.argmax()) if kept.any() else length
+        hole, back = -(-(end - fresh) // beat) * beat, overlap
+        if end < length and hole <= window - overlap:
+            back = (window - hole) // 2 // beat * beat
+        start = max(0, min(fresh - back, length - window))
         stop = min(start + window, length)
         found.append((start, fresh, stop))
         fresh = stop

@@ -287,10 +287,20 @@ def grey_image(values, *, shades=16):
     return file.getvalue()
 
 
-def save_png(roll, path, *, dpi=150, **options):
-    """Write the figure of `plot_roll` as PNG, whole or not at all; the folder must exist."""
-    ax = Figure((9, 2.9), layout="constrained", facecolor=PAPER).add_subplot()  # no window
-    plot_roll(roll, ax, **options)
+def save_png(roll, path, *, dpi=150, ticks=TICKS, **options):
+    """Write the figure of `plot_roll` as PNG, whole or not at all; the folder must exist.
+
+    More than 32 beats are drawn in rows of 32, in at most 16 rows of more.
+    """
+    beats = -(-validate(roll).shape[1] // ticks)
+    per_row = max(32, 16 * -(-beats // 256))
+    rows = max(1, -(-beats // per_row))
+    size = (9, 2.9 if rows == 1 else 0.3 + 1.9 * rows)
+    figure = Figure(size, layout="constrained", facecolor=PAPER)  # no window
+    if rows == 1:
+        plot_roll(roll, figure.add_subplot(), ticks=ticks, **options)
+    else:
+        plot_rows(roll, figure.subplots(rows), beats_per_row=per_row, ticks=ticks, **options)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=dpi)
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from binolab import cli, longer, presets, prompting, rolls, sampling, training, weights
+from binolab import cli, longer, plotting, presets, prompting, rolls, sampling, training, weights
 
 P, BEAT, WINDOW = 6, 4, 16
 CARD = {"prior": 0.2, "schedule": ["power", 2], "T": 40, "pitches": P, "length": WINDOW,
@@ -60,7 +60,8 @@ def test_every_free_cell_is_written_once_with_its_context(data, beats, overlap):
     for start, fresh, stop in longer.plan(CARD, known, overlap=overlap * BEAT):
         assert start % BEAT == fresh % BEAT == 0 and 0 <= start <= fresh < stop <= length
         assert stop - start == min(WINDOW, length)
-        assert fresh - start >= min(overlap * BEAT, fresh)
+        ahead = stop == length or not all(free[fresh + BEAT : stop])  # a hole that closes here
+        assert fresh - start >= min(BEAT if ahead else overlap * BEAT, fresh)
         assert any(free[fresh : fresh + BEAT])
         written[fresh:stop] += 1
     assert written.max(initial=0) <= 1 and written[free].all()
@@ -134,10 +135,11 @@ def test_extend_keeps_the_piece_and_reads_its_end_only():
 
 def test_a_long_hole_hears_both_sides():
     x, seen = bits(48), []
-    known = prompting.outside(x, 12, 32)
+    known = prompting.outside(x, 12, 36)
+    assert longer.plan(CARD, known) == [(4, 12, 20), (12, 20, 28), (24, 28, 40)]
     longer.paint(watched(seen), CARD, x, known, steps=1, generator=seeded())
     last = seen[-1][1][0, 0, 0]
-    assert last[:8].all() and last[-4:].all() and not last.all()
+    assert last[:4].all() and last[-4:].all() and not last[4:-4].any()
 
 
 def test_the_callback_counts_windows():
@@ -193,6 +195,22 @@ def test_joint_windows_take_any_length_and_prompt(length):
     found = prompting.paint(together, CARD, x, known, steps=2, generator=seeded())
     assert torch.equal(found[known], x[known]) and not torch.equal(found, x)
     assert {s.shape[-1] for s, _ in seen} == {min(length, WINDOW)}
+
+
+# --- the picture ---------------------------------------------------------------------------------
+
+
+def test_a_long_piece_is_drawn_in_rows():
+    import matplotlib.pyplot as plt
+
+    roll = np.zeros((56, 40 * 24), bool)
+    roll[20, 36 * 24 :] = True
+    axes = plotting.plot_rows(roll, beats_per_row=16)
+    assert [ax.get_xlim() for ax in axes] == [(0, 16), (16, 32), (32, 48)]  # beats of one width
+    assert [ax.child_axes[0].get_xticks().tolist() for ax in axes][2] == [32, 36]
+    assert axes[2].child_axes[0].get_xticklabels()[0].get_text() == " 9"  # bars count on
+    assert not axes[0].images[0].get_array().max() > 1 and axes[2].images[0].get_array().max() == 4
+    plt.close("all")
 
 
 # --- the command line ----------------------------------------------------------------------------
