@@ -36,19 +36,15 @@ def checksum(tensors):
 def write(folder, tensors, facts):
     """Write a checkpoint: CPU tensors by name, and `facts` for JSON.
 
-    Raises OSError when it cannot be written; what was there is then as it was.
+    Where it cannot be written, what was there is as it was.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     folder = Path(folder)
     metadata = {"run": json.dumps(facts), "crc32": str(checksum(tensors))}
     path = folder / NAME
     with rolls.replacing(path) as temporary:
-        try:
-            save_file(tensors, str(temporary), metadata=metadata)
-        except SafetensorError as error:  # so it wraps a full disk, too
-            raise OSError(str(error)) from None
+        save_file(tensors, str(temporary), metadata=metadata)
         settle(temporary)
         if path.exists():
             os.replace(path, folder / PREVIOUS)
@@ -111,6 +107,13 @@ def read(folder):
 def promote(folder):
     """Let the checkpoint before take the place of a damaged one."""
     os.replace(Path(folder) / PREVIOUS, Path(folder) / NAME)
+
+
+def sweep(folder):
+    """Remove what a killed process left half-written in a run's folder."""
+    for pattern in (".*.tmp.*", ".tmp??????"):  # ours, and those of safetensors
+        for file in Path(folder).glob(pattern):
+            file.unlink(missing_ok=True)
 
 
 class Log:

@@ -249,10 +249,7 @@ class Run:
         return found | {"bound": round(nats.value, 3)}
 
     def save(self, folder):
-        """Write `model.safetensors` (what to use), then the checkpoint (everything).
-
-        Raises TrainingError when there is no room: what was there is then as it was.
-        """
+        """Write `model.safetensors` (what to use), then the checkpoint (everything)."""
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         tensors |= {f"ema.{k}": v for k, v in self.ema.state_dict().items()}
         for i, state in self.optimizer.state_dict()["state"].items():
@@ -261,15 +258,8 @@ class Run:
         facts = {"step": self.step, "elapsed": self.elapsed, "config": asdict(self.config),
                  "prior": self.prior, "scaler": self.scaler.state_dict()}
         card = self.card | {"trained": asdict(self.config) | {"step": self.step}}
-        try:
-            weights.save(folder / "model.safetensors", self.ema, card)
-            checkpoints.write(folder, tensors, facts)
-        except OSError as error:
-            reason = error.strerror or error
-            raise TrainingError(
-                f"{folder}: the checkpoint of step {self.step} could not be written ({reason}); the "
-                "one before is as it was: make room, and go on with --resume"
-            ) from None
+        weights.save(folder / "model.safetensors", self.ema, card)
+        checkpoints.write(folder, tensors, facts)
 
     def restore(self, folder):
         """Take up a run where its checkpoint left it; a damaged one, where the one before did.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 
 from binolab import __version__
+from binolab.presets import PRESETS
 
 DEFAULT_STEPS = 100
 
@@ -74,20 +75,35 @@ def parser():
                       help="0 leaves it as it is, 1 is all new: the place on the noise schedule")
 
     train = commands.add_parser(
-        "train", help="train a model on Bach's chorales or on a folder of MIDI files",
-        description="Train a model. Ctrl-C stops after the current step, leaving a checkpoint "
-        "that --resume takes up and a model that --model RUN uses.",
-        epilog="Example: binolab train --data my_midi/ --out runs/mine --steps 5000",
+        "train", help="train a model on Bach's chorales, on MAESTRO or on a folder of MIDI files",
+        description="Train a model, then sample it and measure it. Ctrl-C stops after the current "
+        "step, leaving a checkpoint that --resume takes up and a model that --model RUN uses.",
+        epilog="Example: binolab train --data my_midi/ --out runs/mine --minutes 30",
         formatter_class=Help,
     )
-    train.add_argument("--data", required=True, metavar="chorales|FOLDER")
-    train.add_argument("--out", required=True, metavar="RUN", help="folder for weights and log")
-    train.add_argument("--preset", default="best",
-                       choices=["best", "paper", "tiny", "first", "bound", "calibrate"],
-                       help="first, bound, calibrate: the stages of the shipped best")
+    train.add_argument("--data", required=True, metavar="FOLDER|chorales|maestro[:ROOT]",
+                       help="of a folder, every tenth file is held out to measure on")
+    train.add_argument("--out", required=True, metavar="RUN",
+                       help="folder for weights, log, samples and report")
+    train.add_argument("--preset", default="book", choices=list(PRESETS),
+                       help="book: minutes on two cores; paper: the printed UNet at the author's "
+                       "size, for a GPU; unet: the same, small; first, bound, calibrate: the "
+                       "stages of the shipped best")
+    train.add_argument("--minutes", type=float,
+                       help="stop after so long, the learning rate fitted to it; sampling and "
+                       "measuring take about a tenth more")
     train.add_argument("--steps", type=int, help="batches to train on (default: the preset's)")
-    train.add_argument("--batch", type=int, help="rolls a batch (default: the preset's)")
+    train.add_argument("--batch", type=int,
+                       help="rolls a batch, of all devices together (default: the preset's)")
+    train.add_argument("--rate", type=float, help="highest learning rate (default: the preset's)")
     train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--low", type=int, metavar="MIDI",
+                       help="lowest pitch (default: chosen from the data)")
+    train.add_argument("--pitches", type=int,
+                       help="rows of a roll (default: chosen from the data)")
+    train.add_argument("--pedal", action="store_true", help="heed the sustain pedal")
+    train.add_argument("--prior", type=float,
+                       help="share of lit cells in noise (default: the data's density)")
     train.add_argument("--start", metavar="MODEL",
                        help="begin with the weights of a trained model: best, a file, a run")
     train.add_argument("--resume", action="store_true", help="go on with the run in --out")

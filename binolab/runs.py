@@ -8,9 +8,12 @@ Chapter: 07 *Training it*.
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import sys
 import time
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, redirect_stderr
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +60,68 @@ def data(name, *, low=None, pitches=None, pedal=False, progress=True):
         ), **grid, tempo=120.0)
     music = datasets.midi_folder(name, low=low, pitches=pitches, pedal=pedal, progress=progress)
     return Data(*datasets.hold_out(music), music.low, music.pitches)
+
+
+def carry_out(options):
+    """`binolab train`: its options, from `binolab.options`."""
+    from binolab import datasets, devices, presets, training, weights
+
+    asked = ("steps", "batch", "minutes", "rate", "precision")
+    config = replace(
+        presets.PRESETS[options.preset], seed=options.seed,
+        **{k: v for k in asked if (v := getattr(options, k)) is not None},
+    )
+    grid = {"low": options.low, "pitches": options.pitches}
+    if options.start is not None and options.data != "chorales":  # its range, unless told otherwise
+        card = weights.load(options.start)[1]
+        grid = {k: card[k] if v is None else v for k, v in grid.items()}
+    team = devices.team(options.device)
+    with quiet(not team.first):
+        music = team.in_turn(lambda: data(
+            options.data, **grid, pedal=options.pedal, progress=team.first))
+    prior = datasets.density(music.training) if options.prior is None else options.prior
+    if not 0 < prior < 1:
+        raise ValueError(f"the share of lit cells must lie between 0 and 1, got {prior:g}: --prior")
+    if team.first:
+        print(f"{len(music.training)} pieces to learn from, {len(music.held_out)} held out; MIDI "
+              f"{music.low} to {music.low + music.pitches - 1}, density {prior:.4f}", flush=True)
+    run = training.train(
+        replace(config, low=music.low), music.training, music.held_out, options.out, prior=prior,
+        start=options.start, resume=options.resume, device=options.device, every=options.every,
+        compiled=options.compile,
+    )
+    if not team.first:
+        return
+    folder = Path(options.out)
+    said = f"{folder}: step {run.step}"
+    said += f", {config.minutes:g} minutes" if config.minutes else f" of {config.steps}"
+    if not run.finished:
+        again = [str(a) for a in options.given if a != "--resume"] + ["--resume"]
+        print(f"{said}; stopped. What it is by now: --model {folder}. Go on with\n"
+              f"binolab {shlex.join(again)}")
+        return
+    print(f"{said}; finished", flush=True)
+    if not (options.no_evaluation or left(folder)):
+        for line in leave(folder, music, name=options.data, seed=options.seed, device=team.device,
+                          progress=sys.stderr.isatty()):
+            print(line, flush=True)
+    print(f"binolab generate --model {folder} -o new.mid")
+
+
+@contextmanager
+def quiet(really):
+    """Say nothing: the other processes of a team would only repeat the first."""
+    with ExitStack() as stack:
+        if really:
+            nowhere = stack.enter_context(open(os.devnull, "w"))
+            stack.enter_context(redirect_stderr(nowhere))
+        yield
+
+
+def left(folder):
+    """Whether a run's report is of its last weights."""
+    report, model = folder / "report.json", folder / "model.safetensors"
+    return report.exists() and report.stat().st_mtime >= model.stat().st_mtime
 
 
 def leave(folder, music, *, name, seed=0, share=0.1, device="cpu", progress=True):

@@ -136,7 +136,7 @@ def train(config, pieces, valid, folder, *, prior, start=None, resume=False, dev
                        "seconds": round(seconds, 1), "elapsed": round(run.elapsed, 1)}
                 if decision.validate:
                     row["valid"] = pulse.timed("validate", lambda: run.validate(held_out))
-                pulse.timed("save", lambda: (log.append(row), run.save(folder)))
+                pulse.timed("save", lambda: keep(run, folder, log, row))
             if decision.save:
                 total.zero_()
                 since, begun = run.step, pulse.elapsed() if team.first else run.elapsed
@@ -156,6 +156,7 @@ def _open(run, folder, log, resume):
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        checkpoints.sweep(folder)
         log.cut(run.step)
         with rolls.replacing(folder / "config.json") as temporary:
             facts = asdict(run.config) | {"prior": run.prior}
@@ -163,6 +164,21 @@ def _open(run, folder, log, resume):
     except OSError as error:
         raise TrainingError(
             f"{folder}: cannot be written ({error.strerror}); choose another"
+        ) from None
+
+
+def keep(run, folder, log, row):
+    """Write the row and the checkpoint; TrainingError if it cannot be done: a full disk, say."""
+    from safetensors import SafetensorError
+
+    try:
+        log.append(row)
+        run.save(folder)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise TrainingError(
+            f"{folder}: the checkpoint of step {run.step} could not be written ({reason}); the one "
+            "before is as it was: make room, and go on with --resume"
         ) from None
 
 

@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from binolab import batches, presets, rolls, training, weights
+from binolab import batches, devices, presets, rolls, training, weights
 from binolab.datasets import Piece
 
 PITCHES = 16
@@ -127,6 +127,27 @@ def test_the_rate_warms_up_then_falls_to_zero():
     assert all(a < b for a, b in zip(rates[:9], rates[1:10]))
     assert all(a > b for a, b in zip(rates[10:], rates[11:]))
     assert rates[55] == pytest.approx(0.5) and rates[100] == pytest.approx(0, abs=1e-12)
+
+
+def test_in_a_run_of_minutes_the_rate_follows_the_clock():
+    config = presets.Config(minutes=2, warmup=10, rate=1.0, steps=1)
+    assert training.rate_at(config, 0, 0.0) == pytest.approx(0.1)
+    assert training.rate_at(config, 50, 60.0) == pytest.approx(0.5)
+    assert training.rate_at(config, 10**6, 120.0) == training.rate_at(config, 3, 500.0) == 0
+    slow = [training.rate_at(config, 1, s) for s in (6.0, 7.0)]  # a twentieth has gone
+    assert slow == pytest.approx([0.5 * (1 + math.cos(math.pi * s / 120)) for s in (6, 7)])
+
+
+def test_a_run_of_minutes_ends_on_time_and_goes_on_where_it_was(go, tmp_path):
+    config = dataclasses.replace(TINY, minutes=0.05)
+    go(config, "run", sitting=1.0, save_every=0.2)
+    rows = log(tmp_path / "run")
+    assert 1.0 <= rows[-1]["elapsed"] < 2.5
+    run = go(config, "run", resume=True)
+    assert 3.0 <= run.elapsed < 4.5 and run.finished and run.step > rows[-1]["step"]
+    again = log(tmp_path / "run")
+    assert again[: len(rows)] == rows and again[-1]["rate"] == 0
+    assert [r["elapsed"] for r in again] == sorted(r["elapsed"] for r in again)
 
 
 # --- the bank ------------------------------------------------------------------------------------
@@ -371,6 +392,53 @@ def test_presets_build(name):
     run = training.Run(presets.PRESETS[name], 0.07, 56, torch.device("cpu"))
     assert 0 < sum(p.numel() for p in run.model.parameters()) < 20e6
     assert run.alpha_bar[0] == 1 and run.alpha_bar[-1] == 0
+
+
+@pytest.mark.parametrize("name", ["fp16", "bf16", "fp32"])
+def test_every_precision_learns_and_resumes(go, name, tmp_path):
+    """fp16 is what a T4 gets: its loss is scaled, and the scale is kept."""
+    config = dataclasses.replace(PAPER, precision=name)
+    run = go(config, "whole")
+    assert run.precision is {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": None}[name]
+    assert run.scaler.is_enabled() == (name == "fp16")
+    go(config, "parts", stop=3)
+    go(config, "parts", resume=True)
+    whole, parts = (load_file(tmp_path / n / "checkpoint.safetensors") for n in ("whole", "parts"))
+    assert all(torch.equal(whole[k], parts[k]) for k in whole)
+
+
+def test_precision_by_device(monkeypatch):
+    cuda, cpu = torch.device("cuda"), torch.device("cpu")
+    for generation, expected in ((6, None), (7, torch.float16), (8, torch.bfloat16)):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (generation, 0))
+        assert devices.precision(cuda, TINY) is expected
+    assert devices.precision(cpu, TINY) is None
+    assert devices.precision(cpu, dataclasses.replace(TINY, bf16_on_cpu=True)) is torch.bfloat16
+    with pytest.raises(ValueError, match="precision must be auto, bf16"):
+        devices.precision(cpu, dataclasses.replace(TINY, precision="fp8"))
+
+
+def test_compiling_changes_how_and_not_what(go, tmp_path, monkeypatch):
+    """The loop hands torch.compile the network; here a stand-in that compiles nothing."""
+    seen = []
+    monkeypatch.setattr(torch, "compile", lambda module: seen.append(module) or module)
+    go(PAPER, "plain")
+    assert not seen and not devices.worth_compiling(torch.device("cpu"), PAPER)
+    go(PAPER, "compiled", compiled=True)
+    plain, other = (load_file(tmp_path / n / "model.safetensors") for n in ("plain", "compiled"))
+    assert len(seen) == 1 and all(torch.equal(plain[k], other[k]) for k in plain)
+
+
+def test_an_older_checkpoint_that_knows_fewer_settings_is_resumed(go, tmp_path):
+    go(PAPER, "run", stop=3)
+    path = tmp_path / "run" / "checkpoint.safetensors"
+    with safe_open(str(path), framework="pt") as file:
+        facts = json.loads(file.metadata()["run"])
+    for name in ("minutes", "precision"):
+        del facts["config"][name]
+    del facts["elapsed"], facts["scaler"]
+    save_file(load_file(path), str(path), metadata={"run": json.dumps(facts)})
+    assert go(PAPER, "run", resume=True).step == 8
 
 
 def test_a_device_that_is_not_here_is_refused():
