@@ -15,7 +15,7 @@ HTML    := _build/html
 INSTALL := install -c constraints.txt -e ".[book,test]"
 
 # What a page is made of; a change to any of it rebuilds the book.
-SOURCES := _config.yml $(shell find book binolab/widgets.py -type f \
+SOURCES := _config.yml $(shell find book binolab -type f \
              -not -path '*/.*' -not -path '*/__pycache__/*' 2>/dev/null)
 
 # nbval runs every chapter; what differs between processors is tagged in the chapter itself.
@@ -51,6 +51,7 @@ $(HTML)/.built: $(STAMP) $(SOURCES)
 
 test: $(STAMP) $(HTML)/.built
 	BINOLAB_STATIC=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(NBVAL) tests $(wildcard book/*.ipynb)
+	$(BIN)/python scripts/measure_book.py
 
 execute: $(STAMP)
 	$(BIN)/python scripts/execute.py $(CHAPTERS)

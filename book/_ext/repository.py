@@ -1,4 +1,4 @@
-"""What depends on addresses: buttons that lead to the repository and to Colab, and a cover picture.
+"""What the pages offer: buttons to the repository and to Colab, a cover picture, notebooks to keep.
 
 Each address stands in one place, `_config.yml`: `repository: url:` and `html: baseurl:`. Where one
 is empty the pages say nothing of it.
@@ -52,9 +52,21 @@ def bring_cover(app, error):
         shutil.copyfile(COVER, Path(app.outdir, "_static", COVER.name))
 
 
+def lighten_notebooks(app, error):
+    """The notebooks to download carry no outputs: the page shows them, and a run makes them anew."""
+    for path in Path(app.outdir, "_sources").glob("*.ipynb") if not error else ():
+        notebook = json.loads(path.read_text())
+        notebook["metadata"].pop("widgets", None)
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code":
+                cell.update(outputs=[], execution_count=None)
+        path.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n")
+
+
 def setup(app):
     app.connect("config-inited", offer_buttons)
     app.connect("html-page-context", keep_colab_where_it_runs, priority=900)
     app.connect("html-page-context", describe)
     app.connect("build-finished", bring_cover)
+    app.connect("build-finished", lighten_notebooks)
     return {"version": "2", "parallel_read_safe": True, "parallel_write_safe": True}
