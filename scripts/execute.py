@@ -5,8 +5,8 @@
 
 A chapter is written only when all of its cells ran. Widgets keep their state, so their sliders
 live on the page with no kernel; what needs one (`widgets.live`) runs once and leaves a note, as the
-environment variable BINOLAB_STATIC tells it. Chapters show no progress bar (``progress=False``): what it says
-differs from run to run.
+environment variable BINOLAB_STATIC tells it. Chapters show no progress bar (``progress=False``):
+what it says differs from run to run.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def chapters():
 
 def seen(notebook, widgets):
     """The widgets that a page shows, and all that they are joined to, links too."""
-    near = {name: set(re.findall("IPY_MODEL_([0-9a-f]{32})", str(w))) for name, w in widgets.items()}
+    model = re.compile("IPY_MODEL_([0-9a-f]{32})")
+    near = {name: set(model.findall(str(widget))) for name, widget in widgets.items()}
     for name, others in list(near.items()):
         for other in others:
             near.setdefault(other, set()).add(name)

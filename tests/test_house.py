@@ -6,6 +6,7 @@ import subprocess
 import tomllib
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -178,8 +179,47 @@ def execute(monkeypatch):
 def test_cells_that_install_name_the_repository_of_the_configuration(execute):
     for name in CHAPTERS:
         cells = json.loads((ROOT / "book" / f"{name}.ipynb").read_text())["cells"]
-        sources = ["".join(c["source"]) for c in cells if "install" in c["metadata"].get("tags", [])]
+        cells = [c for c in cells if "install" in c["metadata"].get("tags", [])]
+        sources = ["".join(cell["source"]) for cell in cells]
         assert sources in ([], [execute.install_cell()]), f"{name}: run `make execute`"
+
+
+@pytest.fixture
+def extension(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
+    import repository
+
+    return repository
+
+
+def test_buttons_need_an_address(extension):
+    for url in "", "https://github.com/someone/binolab":
+        options = {"repository_url": url, "launch_buttons": {"colab_url": "colab"}}
+        extension.offer_buttons(None, SimpleNamespace(html_theme_options=options))
+        assert all(options[button] == bool(url) for button in extension.BUTTONS)
+        assert bool(options["launch_buttons"]) == bool(url)
+
+
+def test_colab_is_offered_where_a_cell_installs(extension):
+    app = SimpleNamespace(srcdir=ROOT / "book")
+    for name in NAMES:
+        context = {"header_buttons": [{"label": "launch-buttons"}, {"label": "repository-buttons"}]}
+        extension.keep_colab_where_it_runs(app, name, "page.html", context, None)
+        path = ROOT / "book" / f"{name}.ipynb"
+        installs = path.exists() and '"install"' in path.read_text()
+        assert len(context["header_buttons"]) == 1 + installs
+
+
+def test_a_link_shows_the_cover_where_the_pages_have_an_address(extension):
+    for url in "", "https://someone.github.io/binolab/":
+        config = SimpleNamespace(html_baseurl=url, root_doc="index")
+        context = {"title": "Watching <em>x</em> &amp; y", "metatags": ""}
+        app = SimpleNamespace(config=config)
+        extension.describe(app, "05-watching", "page.html", context, None)
+        assert 'content="Watching x &amp; y · binolab"' in context["metatags"]
+        address = "https://someone.github.io/binolab/_static/cover.png"
+        assert (address in context["metatags"]) == bool(url)
+    assert extension.COVER.stat().st_size < 100_000
 
 
 def test_execute_settles_names_and_times(execute):

@@ -35,9 +35,10 @@ def test_a_voice_comes_back_as_its_notes(events):
 
 @given(EVENTS, EVENTS)
 def test_voices_are_laid_over_each_other(one, two):
+    voices = [(p and min(p, 60), t) for p, t in one], [(p and max(p, 61), t) for p, t in two]
     texts = [
         " ".join(f"{'-' if pitch is None else name(pitch)} {ticks}/24" for pitch, ticks in voice)
-        for voice in ([(p and min(p, 60), t) for p, t in one], [(p and max(p, 61), t) for p, t in two])
+        for voice in voices
     ]
     both = notation.read("\n".join(texts), length=1440)
     alone = [notation.read(text, length=1440) for text in texts]
@@ -59,7 +60,9 @@ def test_the_paper_s_window_and_other_grids():
     assert not notation.read("\n\n").any()
 
 
-@pytest.mark.parametrize("one, other", [("Bb3", "A#3"), ("B♭3", "A♯3"), ("Cb4", "b3"), ("C##4", "d4")])
+@pytest.mark.parametrize(
+    "one, other", [("Bb3", "A#3"), ("B♭3", "A♯3"), ("Cb4", "b3"), ("C##4", "d4")]
+)
 def test_names_of_one_pitch(one, other):
     assert np.array_equal(notation.read(f"{one} 1"), notation.read(f"{other} 1"))
 

@@ -13,7 +13,7 @@ from pathlib import Path
 BUTTONS = ("use_repository_button", "use_edit_page_button", "use_issues_button")
 COVER = Path(__file__).parents[2] / "data" / "cover.png"
 TITLE = "binolab: music out of noise"
-ABOUT = "A book that runs: binomial diffusion on binary piano rolls, derived, built, heard and tested."
+ABOUT = "A book that runs: binomial diffusion on binary piano rolls, derived, built and heard."
 
 
 def offer_buttons(app, config):
@@ -53,7 +53,7 @@ def bring_cover(app, error):
 
 
 def lighten_notebooks(app, error):
-    """The notebooks to download carry no outputs: the page shows them, and a run makes them anew."""
+    """Notebooks to download carry no outputs: the page shows them, and a run makes them anew."""
     for path in Path(app.outdir, "_sources").glob("*.ipynb") if not error else ():
         notebook = json.loads(path.read_text())
         notebook["metadata"].pop("widgets", None)
