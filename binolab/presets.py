@@ -40,7 +40,7 @@ class Config:
     warmup: int = 300
     decay: float = 0.01
     ema: float = 0.999
-    bf16_on_cpu: bool = False  # doubles the speed of convolutions, halves that of attention
+    bf16_on_cpu: bool = False  # where it has bfloat16: twice the convolutions, half the attention
     seed: int = 0
     minutes: float = 0.0  # where given, the run ends with this time, not with `steps`
     precision: str = "auto"  # bf16, fp16 or fp32; `devices.precision` says what auto is

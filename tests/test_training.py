@@ -28,7 +28,7 @@ RUNS = {
     "frames": TINY,
     "printed": PAPER,
     "bfloat16": dataclasses.replace(
-        PAPER, arguments={"widths": [8, 8, 16], "time": True}, bf16_on_cpu=True, loss="bce"
+        PAPER, arguments={"widths": [8, 8, 16], "time": True}, precision="bf16", loss="bce"
     ),
 }
 
@@ -412,8 +412,10 @@ def test_precision_by_device(monkeypatch):
     for generation, expected in ((6, None), (7, torch.float16), (8, torch.bfloat16)):
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (generation, 0))
         assert devices.precision(cuda, TINY) is expected
-    assert devices.precision(cpu, TINY) is None
-    assert devices.precision(cpu, dataclasses.replace(TINY, bf16_on_cpu=True)) is torch.bfloat16
+    for has, expected in ((True, torch.bfloat16), (False, None)):
+        monkeypatch.setattr(devices, "bf16_instructions", lambda: has)
+        assert devices.precision(cpu, dataclasses.replace(TINY, bf16_on_cpu=True)) is expected
+        assert devices.precision(cpu, TINY) is None
     with pytest.raises(ValueError, match="precision must be auto, bf16"):
         devices.precision(cpu, dataclasses.replace(TINY, precision="fp8"))
 
