@@ -200,12 +200,15 @@ class Run:
             return config.T * (terms * batch.free).sum() / batch.cells.clamp(min=1)
         return loss(logits.float(), batch.x0, batch.free, config.loss, batch.cells)
 
-    def learn(self, value):
-        """Go down the gradient of a `cost`, and let the average follow."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate_at(self.config, self.step, self.elapsed)
+    def differentiate(self, value):
+        """The gradient of a `cost`."""
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(value * self.team.size).backward()  # a team takes the mean of gradients
+
+    def descend(self, value):
+        """A step down the gradient; the average follows."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate_at(self.config, self.step, self.elapsed)
         self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.scaler.step(self.optimizer)
@@ -224,7 +227,8 @@ class Run:
         """One optimizer step. Returns the loss as a tensor, so that no GPU waits for it."""
         self.model.train()
         value = self.cost(self.draw(bank))
-        self.learn(value)
+        self.differentiate(value)
+        self.descend(value)
         return value.detach()
 
     @torch.no_grad()
