@@ -33,7 +33,13 @@ def after_sections(app, what, name, thing, options, lines):
     lines += ["", *kept.pop(name, [])]
 
 
+def skip(app, what, name, thing, skipped, options):
+    """Leave out the fields of named tuples, of which Python says only their number."""
+    return True if (getattr(thing, "__doc__", None) or "").startswith("Alias for field") else None
+
+
 def setup(app):
+    app.connect("autodoc-skip-member", skip)
     app.connect("autodoc-process-docstring", before_sections, priority=400)  # napoleon has 500
     app.connect("autodoc-process-docstring", after_sections, priority=600)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
