@@ -23,13 +23,14 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=300 \
          --nbval-sanitize-with tests/nbval.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help book test execute vendor clean
+.PHONY: help book test execute vendor paper-run clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make book      build the pages into $(HTML)/index.html"
 	@echo "make test      test the library, the pages (in Chromium, if there is one) and the chapters"
 	@echo "make execute   run the chapters anew and store what they show"
+	@echo "make paper-run DATA=maestro:ROOT MINUTES=60   the paper's network on a GPU; again goes on"
 	@echo "make vendor    fetch anew the scripts and fonts that the pages load (needs npm)"
 	@echo "make clean     remove what was built; .venv stays"
 
@@ -58,6 +59,10 @@ execute: $(STAMP)
 
 vendor: $(STAMP)
 	$(BIN)/python scripts/vendor.py
+
+# Ten minutes at most a time, whatever MINUTES says: the same command again goes on.
+paper-run: $(STAMP)
+	$(BIN)/python scripts/paper_run.py --data $(or $(DATA),maestro) --minutes $(or $(MINUTES),60) $(ARGS)
 
 clean:
 	rm -rf _build .pytest_cache .hypothesis build dist

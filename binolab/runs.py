@@ -21,9 +21,9 @@ import torch
 
 from binolab import checkpoints, rolls
 
-SAMPLES, SAMPLE_STEPS = 4, 50
+SAMPLES, SAMPLE_STEPS = 4, (50, 20)  # rolls; steps of the sampler, or fewer for a slow network
 STEPS = 20  # of the sampler, in the small report
-WINDOWS = {"training": 1000, "held_out": 200}  # at most so many are compared
+WINDOWS = {"training": 300, "held_out": 100}  # at most so many are compared
 
 
 @dataclass(frozen=True)
@@ -148,11 +148,16 @@ def leave(folder, music, *, name, seed=0, share=0.1, device="cpu", progress=True
     model, card = weights.load(folder, device)
     taken = checkpoints.Log(folder).rows()[-1].get("elapsed", 0.0)
     batch = 2 if torch.device(device).type == "cpu" else 64
-    calls = share * max(taken, 60.0) / seconds_a_roll(model, card, batch)
-    said = [f"{folder / 'samples'}: {write_samples(folder, model, card, music, seed, batch)} samples"]
+    budget = share * max(taken, 60.0)
+    slow = SAMPLES * SAMPLE_STEPS[0] * seconds_a_roll(model, card, batch) > budget / 3
+    begun = time.perf_counter()
+    steps = SAMPLE_STEPS[slow]
+    write_samples(folder, model, card, music.tempo, steps=steps, seed=seed, batch=batch)
+    spent = time.perf_counter() - begun
     curve(folder)
-    said.append(f"{folder / 'curve.png'}: the curve")
-    n, whole = sized(calls)
+    said = [f"{folder / 'samples'}: {SAMPLES} pieces as MIDI, MP3 and PNG",
+            f"{folder / 'curve.png'}: the curve"]
+    n, whole = sized((budget - spent) / spent * SAMPLES * steps)
     few = {k: thin(getattr(music, k), card["length"], most) for k, most in WINDOWS.items()}
     options = {"n": n, "steps": STEPS, "seed": seed, "batch": batch, "progress": progress}
     try:
@@ -187,7 +192,6 @@ def seconds_a_roll(model, card, batch):
 
 def sized(calls):
     """(rolls to make, whether to bound and harmonize too) for so many calls on one roll."""
-    calls -= SAMPLES * (SAMPLE_STEPS + 2)
     whole = 2 * (STEPS + 2) + 3 * 17  # a roll made, one harmonized, one bounded under three masks
     if calls >= 4 * whole:
         return int(min(calls / whole, 64)), True
@@ -201,20 +205,19 @@ def thin(pieces, length, most):
     return [pieces[i * len(pieces) // kept] for i in range(kept)]
 
 
-def write_samples(folder, model, card, music, seed, batch):
-    """A few pieces from nothing, as MIDI, MP3 and PNG. Returns how many."""
+def write_samples(folder, model, card, tempo, **options):
+    """A few pieces from nothing, as MIDI, MP3 and PNG; `options` as for `evaluation.sample`."""
     from binolab import audio, editing, evaluation, plotting
 
     target = Path(folder) / "samples"
     target.mkdir(exist_ok=True)
-    made = evaluation.sample(model, card, SAMPLES, seed=seed, steps=SAMPLE_STEPS, batch=batch)
+    made = evaluation.sample(model, card, SAMPLES, **options)
     grid = {"low": card["low"], "ticks": card["ticks"]}
     for i, roll in enumerate(made, 1):
-        midi = rolls.to_midi(roll, tempo=music.tempo, **grid)
+        midi = rolls.to_midi(roll, tempo=tempo, **grid)
         rolls.write_midi(midi, target / f"{i}.mid")
         audio.write_mp3(editing.play(midi), target / f"{i}.mp3")
         plotting.save_png(roll, target / f"{i}.png", **grid)
-    return len(made)
 
 
 def curve(folder):
