@@ -72,8 +72,8 @@ def paint(model, card, x_known, known, *, sampler="refreshed", steps=100, genera
     x_known : float tensor (B, 1, P, L) of bits
         The given roll; what it holds in free cells matters only where `strength` < 1.
     known : bool tensor, same shape
-    sampler : str
-        A name in `sampling.SAMPLERS`.
+    sampler : str or callable
+        A name in `sampling.SAMPLERS`, or a sampler of your own with their signature.
     steps : int
         Steps at full strength, each a call of the network. `refreshed` adds two calls to polish,
         `gibbs` one to each step but the last.
@@ -98,15 +98,16 @@ def paint(model, card, x_known, known, *, sampler="refreshed", steps=100, genera
         raise ValueError(f"strength must be between 0 (as it is) and 1 (all new), got {strength}")
     if steps < 1:
         raise ValueError(f"steps must be 1 or more, got {steps}")
-    if sampler not in sampling.SAMPLERS:
+    if not callable(sampler) and sampler not in sampling.SAMPLERS:
         raise ValueError(f"sampler must be one of {', '.join(sampling.SAMPLERS)}, got {sampler!r}")
+    sampler = sampling.SAMPLERS.get(sampler, sampler)
     alpha_bar = weights.schedule(card, T=max(1000, steps))
     alpha_bar = alpha_bar[: round(strength * (len(alpha_bar) - 1)) + 1]
     if len(alpha_bar) == 1:
         return x_known.clone()
     _, alpha_bar = kernel.respace(alpha_bar, max(1, round(steps * strength)))
     x_T = kernel.forward(x_known, alpha_bar[-1].item(), card["prior"], generator)
-    return sampling.SAMPLERS[sampler](
+    return sampler(
         model, x_T, alpha_bar, prior=card["prior"], known=known, x_known=x_known,
         generator=generator, **options,
     )

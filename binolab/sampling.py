@@ -17,7 +17,7 @@ bit : {"draw", "threshold"}
     How a probability becomes x̂_0: a draw keeps rare notes possible; the threshold 0.5 (the
     author's code) keeps only what is more likely than not, which in deep noise is nothing.
 polish : int
-    Calls more, without noise, that set each cell to what all cells make likelier (`_polished`).
+    Calls more, without noise, that set each cell to what all cells make likelier (`descend`).
 generator : torch.Generator
 callback : callable(t, x_t, x0_hat), optional
     Called in each step with x_t and the x̂_0 made of it, and at the end with (0, x_0, x_0).
@@ -52,15 +52,19 @@ def to_bit(probability, rule="draw", generator=None):
 
 
 @torch.no_grad()
-def _descend(backward, model, x, alpha_bar, known, x_known, bit, polish, generator, callback):
+def descend(backward, model, x, alpha_bar, known=None, x_known=None, bit="draw", polish=0,
+            generator=None, callback=None):
     """The loop of Algorithm 1, t = T … 1: x̂_0 from the network, x_{t-1} from `backward`.
 
-    backward(t, x_t, x0_hat) -> x_{t-1} is all that the samplers differ in.
+    backward(t, x_t, x0_hat) -> x_{t-1} is all that the samplers differ in, and all that a new one
+    has to be: the loop asks the network, makes bits, puts the given cells back, calls back.
 
     Then, if asked for, the roll is polished. Cells were drawn one by one, so single ticks stray.
     The network is told that the roll is deep in noise (ᾱ = `DOUBT`): each cell weighs little
     against the rest, and takes the likelier bit, which is an iterated conditional mode (Besag,
     1986). What a phrase needs stays, a speck goes.
+
+    Parameters and result: see the module. Chapter: 08.
     """
     alpha_bar = alpha_bar.to(x.device, torch.float32)
 
@@ -91,7 +95,7 @@ def naive(model, x_T, alpha_bar, *, prior=0.5, known=None, x_known=None, bit="dr
     def backward(t, x_t, x0_hat):
         return kernel.forward(x0_hat, alpha_bar[t - 1], prior, generator)
 
-    return _descend(
+    return descend(
         backward, model, x_T, alpha_bar, known, x_known, bit, polish, generator, callback
     )
 
@@ -120,7 +124,7 @@ def xor_mask(model, x_T, alpha_bar, *, prior=0.5, known=None, x_known=None, bit=
             mask = kernel.bernoulli(delta * level.to(delta), generator)
         return x0_hat * (1 - mask) + x_T * mask
 
-    return _descend(
+    return descend(
         backward, model, x_T, alpha_bar, known, x_known, bit, polish, generator, callback
     )
 
@@ -145,7 +149,7 @@ def posterior(model, x_T, alpha_bar, *, prior=0.5, known=None, x_known=None, bit
             )
         return kernel.bernoulli(p, generator)
 
-    return _descend(
+    return descend(
         backward, model, x_T, alpha_bar, known, x_known, bit, polish, generator, callback
     )
 
@@ -178,12 +182,13 @@ def gibbs(model, x_T, alpha_bar, *, prior=0.5, known=None, x_known=None, bit="dr
             x = torch.where(chosen, kernel.forward(others, level, prior, generator), x)
         return x
 
-    return _descend(
+    return descend(
         backward, model, x_T, alpha_bar, known, x_known, bit, polish, generator, callback
     )
 
 
-# By name, for the command line and `prompting`; "refreshed" is the default (chapter 08 says why).
+# By name, for the command line; "refreshed" is the default (chapter 08 says why). `prompting` takes
+# any function of the same signature.
 SAMPLERS = {
     "naive": naive,
     "xor": xor_mask,

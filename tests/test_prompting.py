@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from binolab import prompting, rolls, sampling, weights
+from binolab import kernel, prompting, rolls, sampling, weights
 
 P, L = 12, 48
 CARD = {"prior": 0.2, "schedule": ["power", 2], "T": 40, "pitches": P, "length": L}
@@ -250,3 +250,25 @@ def test_a_real_network_writes_below_a_melody(network):
     top = prompting.melody_line(found)[0, 0]
     sounding = prompting.melody_line(x)[0, 0] >= 0
     assert torch.equal(top[sounding], prompting.melody_line(x)[0, 0][sounding])
+
+
+def test_a_sampler_of_one_s_own_is_a_step_back():
+    """The book's way to add one: `sampling.descend` with a backward step, given to any prompt."""
+
+    def mixed(model, x_T, alpha_bar, *, prior=0.5, turn=0.3, generator=None, **options):
+        def backward(t, x_t, x0_hat):
+            if alpha_bar[t] < turn:
+                return kernel.forward(x0_hat, alpha_bar[t - 1], prior, generator)
+            p = kernel.posterior(x_t, x0_hat, alpha_bar[t - 1], alpha_bar[t], prior)
+            return kernel.bernoulli(p, generator)
+
+        return sampling.descend(backward, model, x_T, alpha_bar, generator=generator, **options)
+
+    x = melody((5, 0, 12), (7, 12, 24))
+    for turn, same in (1.1, "naive"), (-1.0, "posterior"):
+        own, theirs = (
+            prompting.complete(model, CARD, x, 24, sampler=s, steps=6, generator=seeded(), **o)
+            for s, o in ((mixed, {"turn": turn}), (same, {}))
+        )
+        assert torch.equal(own, theirs)
+        assert torch.equal(own[..., :24], x[..., :24])
