@@ -130,8 +130,9 @@ def measure(name, preset, batch, precision, compiled, device, seconds, pieces):
     begun, made = time.perf_counter(), 0
     while time.perf_counter() - begun < 0.2 * seconds or not made:
         with run.autocast():
+            generator = torch.Generator(device).manual_seed(0)
             prompting.generate(model, run.card, many, device=device, steps=CALLS,
-                               sampler="posterior", generator=torch.Generator(device).manual_seed(0))
+                               sampler="posterior", generator=generator)
         wait(device)
         made += many
     return {
@@ -165,8 +166,8 @@ def table(document):
             share = row["flops_per_second"] / found["ceiling"][row["precision"]]
             parts = " | ".join(f"{row['parts'][p]:.0%}" for p in PARTS)
             lines.append(
-                f"| {name} | {row['precision']} | {row['batch']} | {row['samples_per_second']:,.1f} "
-                f"| {row['flops_per_second']:.2e} | {share:.0%} | {row['memory'] / 1e9:.1f} GB | "
+                f"| {name} | {row['precision']} | {row['batch']} "
+                f"| {row['samples_per_second']:,.1f} | {row['flops_per_second']:.2e} | {share:.0%} | {row['memory'] / 1e9:.1f} GB | "
                 f"{parts} | {row['rolls_per_second']:,.1f} |"
             )
         lines.append("")

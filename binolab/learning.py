@@ -143,8 +143,8 @@ class Run:
     def begin(self, name):
         """Take over the weights of a trained network (`weights.load`), to train them further.
 
-        What that network lacks, a block more say, begins as it was made: nearly the identity. Raises
-        TrainingError when the two do not fit.
+        What that network lacks, a block more say, begins as it was made: nearly the identity.
+        Raises TrainingError when the two do not fit.
         """
         trained, _ = weights.load(name)
         try:

@@ -38,7 +38,7 @@ class Data:
 
 
 def data(name, *, low=None, pitches=None, pedal=False, progress=True):
-    """What ``--data`` means: ``chorales``, ``maestro``, ``maestro:ROOT``, or a folder of MIDI files.
+    """What ``--data`` means: ``chorales``, ``maestro``, ``maestro:ROOT``, or a folder of MIDI.
 
     Of a folder, every tenth file is held out, and the pitch range is chosen from the notes unless
     it is given. Raises ValueError, in one line, where there is nothing to learn from.
@@ -48,7 +48,7 @@ def data(name, *, low=None, pitches=None, pedal=False, progress=True):
     kind, _, root = str(name).partition(":")
     if name == "chorales":
         if (low, pitches, pedal) != (None, None, False):
-            raise ValueError("--low, --pitches and --pedal are for folders; chorales have their own")
+            raise ValueError("--low, --pitches, --pedal: for folders; the chorales have their own")
         return Data(*(datasets.chorales(s, progress=progress) for s in ("train", "valid")))
     if kind == "maestro" and not Path(name).is_dir():
         grid = {"low": rolls.LOW if low is None else low,

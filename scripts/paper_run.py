@@ -81,8 +81,8 @@ def pack(folder):
     shutil.rmtree(keep, ignore_errors=True)
     keep.mkdir()
     split(keep, *weights.load(folder))
-    for name in ("config.json", "log.jsonl", "machine.json", "curve.png", "report.md", "report.json",
-                 "report.png"):
+    for name in ("config.json", "log.jsonl", "machine.json", "curve.png", "report.md",
+                 "report.json", "report.png"):
         if (folder / name).exists():
             shutil.copy(folder / name, keep)
     shutil.copytree(folder / "samples", keep / "samples")

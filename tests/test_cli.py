@@ -270,14 +270,16 @@ def test_train_on_a_folder_then_generate(tmp_path, capfd):
     assert "bad.mid" in told.err and "18 pieces to learn from, 2 held out" in told.out
     rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert rows[-1]["step"] == 3
-    assert {p.name for p in out.iterdir()} >= {"report.md", "report.json", "report.png", "curve.png"}
+    names = {p.name for p in out.iterdir()}
+    assert names >= {"report.md", "report.json", "report.png", "curve.png"}
     for i in range(1, 5):  # written by a network that knows nothing, so perhaps silent
         for ending in ("mid", "mp3", "png"):
             assert (out / "samples" / f"{i}.{ending}").stat().st_size > 0
     card = weights.load(out)[1]
     assert card["pitches"] % 8 == 0 and card["low"] <= 64 and 72 < card["low"] + card["pitches"]
     before = (out / "report.json").read_bytes()
-    assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 3, "--resume") == 0
+    assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 3,
+               "--resume") == 0
     assert (out / "report.json").read_bytes() == before  # nothing was left to do
     assert run("generate", "-o", tmp_path / "new.mid", "--model", out, "--steps", 2) == 0
     assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 3) == 2
@@ -293,7 +295,8 @@ def test_train_faults(tmp_path, capsys):
     for more, said in (
         (["--resume"], "nothing to resume"), (["--minutes", 0], "--minutes must be more than 0"),
         (["--minutes", 1, "--steps", 5], "give one of them"), (["--prior", 1], "--prior"),
-        (["--start", "nowhere"], "no such model"), (["--low", 70, "--pitches", 8], "no usable MIDI"),
+        (["--start", "nowhere"], "no such model"),
+        (["--low", 70, "--pitches", 8], "no usable MIDI"),
     ):
         run(*tiny, *more)
         assert said in capsys.readouterr().err.splitlines()[-1]

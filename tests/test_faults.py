@@ -196,7 +196,9 @@ def test_a_full_disk_is_one_line_and_costs_nothing(outcome):
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
 @pytest.mark.parametrize("call", ["os.replace", "safetensors.torch.save_file", "os.fsync"])
-def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(number, call, tmp_path, monkeypatch):
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
+    number, call, tmp_path, monkeypatch
+):
     config = dataclasses.replace(TINY, steps=6)
     go(tmp_path / "run", config, sitting=0.0)
     step = step_of(tmp_path / "run")

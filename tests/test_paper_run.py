@@ -29,8 +29,8 @@ def data(tmp_path):
 
 def test_a_run_in_sittings_ends_in_a_small_folder(data, tmp_path, capsys):
     out = tmp_path / "run"
-    command = ["--data", data, "--preset", "tiny", "--minutes", 0.05, "--sitting", 0.03, "--out", out,
-               "--device", "cpu"]
+    command = ["--data", data, "--preset", "tiny", "--minutes", 0.05, "--sitting", 0.03,
+               "--out", out, "--device", "cpu"]
     states = []
     while not states or states[-1]:
         assert len(states) < 20
