@@ -8,7 +8,7 @@ colour-blind readers. Figures are opaque; the pages' dark theme turns ink and pa
 Importing this module sets matplotlib's defaults to `STYLE`, so that all figures have one typeface
 and one set of colours; update ``matplotlib.rcParams`` afterwards to have your own.
 
-Chapter: 02, *From MIDI to a roll*; 05, *Watching x_t* (Fig. 1).
+Chapter: 02, *From MIDI to a roll*; 05, *Watching the noise* (Fig. 1).
 """
 
 from __future__ import annotations

@@ -34,8 +34,14 @@ def after_sections(app, what, name, thing, options, lines):
 
 
 def skip(app, what, name, thing, skipped, options):
-    """Leave out the fields of named tuples, of which Python says only their number."""
-    return True if (getattr(thing, "__doc__", None) or "").startswith("Alias for field") else None
+    """Leave out what has no words of its own, only borrowed ones.
+
+    These are the fields of named tuples, of which Python says only their number, and a network's
+    `forward`, for which PyTorch would speak.
+    """
+    words = getattr(thing, "__doc__", None)
+    borrowed = words is None and name == "forward"
+    return True if borrowed or (words or "").startswith("Alias for field") else None
 
 
 def setup(app):
