@@ -95,15 +95,15 @@ def carry_out(options):
     folder = Path(options.out)
     said = f"{folder}: step {run.step}"
     said += f", {config.minutes:g} minutes" if config.minutes else f" of {config.steps}"
+    command = f"binolab {shlex.join(str(a) for a in options.given if a != '--resume')}"
     if not run.finished:
-        again = [str(a) for a in options.given if a != "--resume"] + ["--resume"]
         print(f"{said}; stopped. What it is by now: --model {folder}. Go on with\n"
-              f"binolab {shlex.join(again)}")
+              f"{command} --resume")
         return
     print(f"{said}; finished", flush=True)
     if not (options.no_evaluation or left(folder)):
-        for line in leave(folder, music, name=options.data, seed=options.seed, device=team.device,
-                          progress=sys.stderr.isatty()):
+        for line in leave(folder, music, name=options.data, command=command, seed=options.seed,
+                          device=team.device, progress=sys.stderr.isatty()):
             print(line, flush=True)
     print(f"binolab generate --model {folder} -o new.mid")
 
@@ -124,7 +124,7 @@ def left(folder):
     return report.exists() and report.stat().st_mtime >= model.stat().st_mtime
 
 
-def leave(folder, music, *, name, seed=0, share=0.1, device="cpu", progress=True):
+def leave(folder, music, *, name, command=None, seed=0, share=0.1, device="cpu", progress=True):
     """Sample and measure a finished run: samples/, report.md, .json and .png, curve.png.
 
     The report is small, so that all this takes about a `share` of the time of training.
@@ -136,6 +136,8 @@ def leave(folder, music, *, name, seed=0, share=0.1, device="cpu", progress=True
     music : Data
     name : str
         What the report calls the data.
+    command : str, optional
+        How the run was made, for the report.
 
     Returns
     -------
@@ -172,8 +174,7 @@ def leave(folder, music, *, name, seed=0, share=0.1, device="cpu", progress=True
         return said + [f"no report: {error}"]
     document["facts"] |= {
         "model": str(folder), "data": str(name), "seconds_a_roll": seconds,
-        "command": f"binolab train --data {name} --out {folder}",
-    }
+    } | ({"command": command} if command else {})
     write_report(folder / "report", document, made, evaluation.cut(few["held_out"], card))
     return said + [f"{folder / 'report.md'}, .json, .png: {n} rolls beside held-out music"]
 
