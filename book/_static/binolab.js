@@ -26,3 +26,16 @@ document.addEventListener("DOMContentLoaded", () => {
     attributeFilter: ["class", "aria-valuenow"],
   });
 });
+
+// A figure opens its own picture, where a phone can enlarge it: a link, so it works by key as well.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const image of document.querySelectorAll(".bd-article :is(figure, .cell_output) img")) {
+    if (image.closest("a, .sd-card") || image.src.startsWith("data:")) continue;
+    const link = document.createElement("a");
+    link.href = image.src;
+    link.className = "binolab-picture";
+    link.title = "Open the picture";
+    image.replaceWith(link);
+    link.append(image);
+  }
+});
