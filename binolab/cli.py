@@ -8,6 +8,7 @@ status 2, before anything is written.
 from __future__ import annotations
 
 import json
+import math
 import os
 import secrets
 import sys
@@ -46,6 +47,11 @@ def outputs(options):
         raise ValueError(f"--n must be 1 or more, got {options.n}")
     if options.steps < 1:
         raise ValueError(f"--steps must be 1 or more, got {options.steps}")
+    if not 0 <= getattr(options, "strength", 1) <= 1:
+        raise ValueError(f"--strength must be between 0 (as it is) and 1 (all new), got "
+                         f"{options.strength:g}")
+    if not 10 <= getattr(options, "tempo", 100) <= 1000:
+        raise ValueError(f"--tempo must be between 10 and 1000, got {options.tempo:g}")
     writable(path)
     digits = len(str(options.n))
     return [path] if options.n == 1 else [
@@ -81,8 +87,6 @@ def compose(options):
     generator = torch.Generator(device).manual_seed(seed)
 
     if given is None:
-        if not 10 <= options.tempo <= 1000:
-            raise ValueError(f"--tempo must be between 10 and 1000, got {options.tempo}")
         given, start, stop = rolls.blank_midi(tempo=options.tempo), 0, whole_beats(options, card)
         whole = torch.zeros(card["pitches"], stop)
         known = torch.zeros_like(whole, dtype=torch.bool)
@@ -127,6 +131,7 @@ def read_roll(options, midi, card):
     """The piece as bits, as a tensor (P, L)."""
     grid = {"low": card["low"], "ticks": card["ticks"], "pitches": card["pitches"]}
     try:
+        rolls.grid_seconds(midi, card["ticks"])  # new notes will need it
         roll = rolls.from_midi(midi, pedal=options.pedal, **grid)
     except rolls.MidiError as error:
         raise rolls.MidiError(f"{options.piece}: {error}") from None
@@ -176,14 +181,19 @@ def whole_piece(options, midi, card):
     roll = read_roll(options, midi, card)
     length, ticks = card["length"], card["ticks"]
     beats = roll.shape[1] / ticks
-    if options.at is None and roll.shape[1] > length:
+    at, last = options.at, math.ceil(beats) - length // ticks  # the last window's first beat
+    if at is None and options.command == "infill":  # the hole says where
+        at = min(max(0, math.floor((options.begin + options.end - length / ticks) / 2)), last)
+    if at is None and roll.shape[1] >= length + ticks:  # less is a last note held a little long
         raise ValueError(
             f"{options.piece}: {beats:g} beats, but the model works on {length // ticks} at a "
-            f"time; choose the window's first beat with --at (0 to {beats - length / ticks:g})"
+            f"time; choose the window's first beat with --at (0 to {last})"
         )
-    at = options.at or 0.0
+    at = max(at or 0, 0) if options.at is None else at
     if at < 0 or at * ticks >= roll.shape[1] or at != int(at):
-        raise ValueError(f"--at must be a whole beat of the piece, 0 to {beats:g}; got {at:g}")
+        raise ValueError(
+            f"--at must be a whole beat of the piece, 0 to {math.ceil(beats) - 1}; got {at:g}"
+        )
     start = int(at) * ticks
     padded = torch.zeros(card["pitches"], max(roll.shape[1], start + length))
     padded[:, : roll.shape[1]] = roll
@@ -201,7 +211,7 @@ def known_cells(options, whole, start, card):
     if options.command == "complete":
         if options.keep is None:
             raise ValueError("--keep is needed: how many beats of the window are to stay")
-        if not 0 < options.keep < card["length"] / ticks:
+        if not 1 / ticks <= options.keep < card["length"] / ticks:
             raise ValueError(
                 f"--keep must be more than 0 and less than the window's "
                 f"{card['length'] // ticks} beats, got {options.keep:g}"
@@ -219,7 +229,7 @@ def known_cells(options, whole, start, card):
         melody = prompting.whole_notes(whole, prompting.above_melody(whole))
         free = ~melody & prompting.before(whole, end)
     else:
-        free = prompting.before(whole, end)
+        free = prompting.before(whole, end if options.strength else 0)
     return ~(free & ~prompting.outside(whole, start, stop))
 
 

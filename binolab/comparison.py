@@ -167,7 +167,7 @@ def _feature(values, draws):
 
 def _mean(values, weights):
     total = weights.sum(1)
-    return weights @ values / (total[:, None] if values.ndim == 2 else total)
+    return metrics.ratio(weights @ values, total[:, None] if values.ndim == 2 else total)
 
 
 def _self_similarity(values, draws):
@@ -180,7 +180,7 @@ def _self_similarity(values, draws):
         return np.stack([mean, metrics.ratio(weights @ (v * v).sum(1), count) - mean**2])
 
     def agreement(one, truth):
-        return np.maximum(0, 1 - np.abs(one - truth) / truth)
+        return np.maximum(0, 1 - metrics.ratio(np.abs(one - truth), truth))
 
     truth = moments("held_out", draws.held)
     own = agreement(moments("made", draws.made), truth)

@@ -103,7 +103,7 @@ def midi_folder(path, *, low=None, pitches=None, pedal=False, progress=True):
     """Every readable MIDI file in a folder and the folders below it.
 
     The pitch range is chosen from the data unless it is given: the smallest that holds every note,
-    in whole eights of rows, within the piano's keys; of twenty files or more, a stray one may be
+    in whole eights of rows, within the piano's keys; of eight files or more, a stray one may be
     left out (`folders.choose_range`). A file that cannot be read, or whose notes leave the range,
     is skipped and named with the reason on the standard error stream. Large folders are read on
     all cores.
@@ -130,7 +130,8 @@ def midi_folder(path, *, low=None, pitches=None, pedal=False, progress=True):
     """
     folder = Path(path)
     if not folder.is_dir():
-        raise ValueError(f"{folder}: no such folder of MIDI files")
+        fault = "is a file; name the folder it is in" if folder.exists() else "no such folder"
+        raise ValueError(f"{folder}: {fault}")
     found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".mid", ".midi"))
     scans = folders.scan_all(found, pedal=pedal, progress=progress)
     low, pitches = folders.choose_range([s.span for s in scans if s.span], low, pitches)
@@ -145,7 +146,8 @@ def midi_folder(path, *, low=None, pitches=None, pedal=False, progress=True):
     if not pieces:
         raise ValueError(
             f"{folder}: no usable MIDI file ({len(found)} found, {len(skipped)} skipped); "
-            "name a folder with .mid files inside the pitch range"
+            + ("name a folder with .mid files inside the pitch range" if found
+               else "there is no .mid or .midi file in it or below it")
         )
     return Music(pieces, low, pitches, skipped)
 

@@ -98,9 +98,9 @@ def choose_range(spans, low=None, pitches=None):
 
     The smallest range that holds every note, rounded up to a multiple of 8 rows, because networks
     halve it three times, and within the 88 keys of the piano (MIDI 21 to 108). A file with notes
-    beyond those keys does not count. Nor does a stray: of twenty files or more, one in twenty may
-    be left out where that narrows the range by an octave or more, so that one odd file does not
-    make every roll taller. Both are for the caller to name and skip.
+    beyond those keys does not count. Nor does a stray: of eight files or more one, of more than
+    forty one in twenty, may be left out where that narrows the range by an octave or more, so that
+    one odd file does not make every roll taller. Both are for the caller to name and skip.
 
     Parameters
     ----------
@@ -140,10 +140,10 @@ def choose_range(spans, low=None, pitches=None):
 def _without_strays(spans):
     """Lowest and highest pitch of all files but the strays that `choose_range` tells of."""
     whole = min(s[0] for s in spans), max(s[1] for s in spans)
-    narrow = whole
+    narrow, strays = whole, max(len(spans) // 20, len(spans) >= 8)
     for lowest in sorted({s[0] for s in spans}):
         tops = sorted(s[1] for s in spans if s[0] >= lowest)
-        spare = len(spans) // 20 - (len(spans) - len(tops))  # that may yet be left out at the top
+        spare = strays - (len(spans) - len(tops))  # that may yet be left out at the top
         if spare < 0:
             break
         found = (lowest, tops[-1 - spare])

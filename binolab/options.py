@@ -6,11 +6,28 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 from binolab import __version__
 from binolab.presets import PRESETS
 
 DEFAULT_STEPS = 100
+
+
+def number(text):
+    """A finite number: argparse's own float takes nan."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"a number is wanted, got {text}")
+    return value
+
+
+def seed(text):
+    """A seed that a generator takes."""
+    value = int(text)
+    if not 0 <= value < 2**63:
+        raise argparse.ArgumentTypeError(f"a seed is from 0 to 2^63 - 1, got {text}")
+    return value
 
 
 class Help(argparse.ArgumentDefaultsHelpFormatter):
@@ -39,11 +56,11 @@ def parser():
             sub.add_argument("piece", help="MIDI file; its own beats are the grid")
         sub.add_argument("-o", "--out", required=True, metavar="OUT.mid", help="MIDI file to write")
         if piece:
-            sub.add_argument("--at", type=float, metavar="BEAT",
+            sub.add_argument("--at", type=number, metavar="BEAT",
                              help="first beat of the window to work on, for a longer piece")
             sub.add_argument("--pedal", action="store_true", help="heed the sustain pedal")
         sub.add_argument("--n", type=int, default=1, help="how many; more than one are numbered")
-        sub.add_argument("--seed", type=int, help="same seed, same music (default: a new one, told)")
+        sub.add_argument("--seed", type=seed, help="same seed, same music (default: a new one, told)")
         sampling_options(sub)
         sub.add_argument("--plot", action="store_true", help="also write a PNG beside the MIDI")
         sub.add_argument("--audio", action="store_true", help="also write an MP3 beside the MIDI")
@@ -51,27 +68,27 @@ def parser():
 
     generate = command("generate", "write a piece from nothing", "binolab generate -o new.mid --n 4",
                        piece=False)
-    generate.add_argument("--tempo", type=float, default=100.0, help="beats a minute")
-    generate.add_argument("--beats", type=float, help="length of the piece (default: the model's "
+    generate.add_argument("--tempo", type=number, default=100.0, help="beats a minute")
+    generate.add_argument("--beats", type=number, help="length of the piece (default: the model's "
                           "window); a longer one is written window by window")
     complete = command("complete", "keep the beginning of a piece and write the rest",
                        "binolab complete piece.mid -o out.mid --keep 8")
-    complete.add_argument("--keep", type=float, metavar="BEATS",
+    complete.add_argument("--keep", type=number, metavar="BEATS",
                           help="beats to keep, counted from the window's first; with --beats the "
                           "default is the whole piece")
-    complete.add_argument("--beats", type=float, help="write on, past the window, until the piece "
+    complete.add_argument("--beats", type=number, help="write on, past the window, until the piece "
                           "has this length; what it held after --keep is replaced")
     infill = command("infill", "write the beats between two points of a piece",
                      "binolab infill piece.mid -o out.mid --from 4 --to 12")
-    infill.add_argument("--from", dest="begin", type=float, required=True, metavar="BEAT",
+    infill.add_argument("--from", dest="begin", type=number, required=True, metavar="BEAT",
                         help="first beat to write, counted from 0")
-    infill.add_argument("--to", dest="end", type=float, required=True, metavar="BEAT",
+    infill.add_argument("--to", dest="end", type=number, required=True, metavar="BEAT",
                         help="beat to stop before")
     command("harmonize", "write what lies below a melody",
             "binolab harmonize melody.mid -o out.mid")
     vary = command("vary", "write a variation of a piece",
                    "binolab vary piece.mid -o out.mid --strength 0.75")
-    vary.add_argument("--strength", type=float, default=0.75,
+    vary.add_argument("--strength", type=number, default=0.75,
                       help="0 leaves it as it is, 1 is all new: the place on the noise schedule")
 
     train = commands.add_parser(
@@ -85,29 +102,29 @@ def parser():
                        help="of a folder, every tenth file is held out to measure on")
     train.add_argument("--out", required=True, metavar="RUN",
                        help="folder for weights, log, samples and report")
-    train.add_argument("--preset", default="book", choices=list(PRESETS),
-                       help="book: minutes on two cores; paper: the printed UNet at the author's "
+    train.add_argument("--preset", choices=list(PRESETS),
+                       help="book (the default; with --start, that model's own network): minutes on two cores; paper: the printed UNet at the author's "
                        "size, for a GPU; unet: the same, small; first, bound, calibrate: the "
                        "stages of the shipped best")
-    train.add_argument("--minutes", type=float,
+    train.add_argument("--minutes", type=number,
                        help="stop after so long, the learning rate fitted to it; sampling and "
                        "measuring take about a tenth more")
     train.add_argument("--steps", type=int, help="batches to train on (default: the preset's)")
     train.add_argument("--batch", type=int,
                        help="rolls a batch, of all devices together (default: the preset's)")
-    train.add_argument("--rate", type=float, help="highest learning rate (default: the preset's)")
-    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--rate", type=number, help="highest learning rate (default: the preset's)")
+    train.add_argument("--seed", type=seed, default=0)
     train.add_argument("--low", type=int, metavar="MIDI",
                        help="lowest pitch (default: chosen from the data)")
     train.add_argument("--pitches", type=int,
                        help="rows of a roll (default: chosen from the data)")
     train.add_argument("--pedal", action="store_true", help="heed the sustain pedal")
-    train.add_argument("--prior", type=float,
+    train.add_argument("--prior", type=number,
                        help="share of lit cells in noise (default: the data's density)")
     train.add_argument("--start", metavar="MODEL",
                        help="begin with the weights of a trained model: best, a file, a run")
     train.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    train.add_argument("--every", type=float, metavar="SECONDS",
+    train.add_argument("--every", type=number, metavar="SECONDS",
                        help="between validations (default: 300, or an eighth of --minutes)")
     train.add_argument("--no-evaluation", action="store_true",
                        help="leave out samples and report")
@@ -133,7 +150,7 @@ def parser():
                           help="of the chorales: the held-out part; test is for final tables")
     evaluate.add_argument("--n", type=int, default=128,
                           help="rolls to make; held-out windows to bound and harmonize, at most")
-    evaluate.add_argument("--seed", type=int, default=0)
+    evaluate.add_argument("--seed", type=seed, default=0)
     sampling_options(evaluate)
     evaluate.add_argument("--no-likelihood", action="store_true", help="leave out all bounds")
     evaluate.add_argument("--no-harmonization", action="store_true",

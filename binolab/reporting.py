@@ -14,6 +14,7 @@ from binolab import comparison, plotting
 from binolab.plotting import HUES, INK, LINE, MADE, MARKS, PAPER
 
 MUSIC = "#c3cad6"  # bars of held-out music, to be drawn upon
+FEW = 20  # held-out windows; with fewer a report says that they are few
 CLASSES = "C C♯ D E♭ E F F♯ G A♭ A B♭ B".split()
 VALUES = "≤⅛ ¼ ⅓ ⅜ ½ ⅔ ¾ 1 1⅓ 1½ 2 3 4".split()  # of `metrics.LENGTHS`
 KNOWN = {
@@ -30,7 +31,7 @@ def report(document):
     facts = document["facts"]
     return "\n".join([
         f"# {facts.get('model', facts['network'])}", "", *_facts(facts), "",
-        *_summary(document["summary"]), "",
+        *_summary(document["summary"], document["comparison"]["n"]["held_out"]), "",
         "| set | " + " | ".join(k.replace("_", " ") for k in document["statistics"]["made"]) + " |",
         "|---" * (1 + len(document["statistics"]["made"])) + "|",
         *(_row(name.replace("_", " "), row.values())
@@ -51,7 +52,7 @@ def _facts(facts):
     ]
 
 
-def _summary(found):
+def _summary(found, windows):
     lines = []
     for prefix, name in (("", "distances (MGEval)"), ("direct_", "the features themselves")):
         for least, ratio in found[f"{prefix}least"].items():
@@ -60,6 +61,8 @@ def _summary(found):
                 f"features at 0.95 of the floor or above; least {least.replace('_', ' ')}, "
                 f"{ratio:.3f}."
             )
+    if windows < FEW:
+        lines.append(f"- Only {windows} held-out windows: too few to judge by; hold out more music.")
     return lines + [
         f"- Made / held out: density {_number(found['density'])}, silence "
         f"{_number(found['silence'])}.",

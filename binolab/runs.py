@@ -64,21 +64,15 @@ def data(name, *, low=None, pitches=None, pedal=False, progress=True):
 
 def carry_out(options):
     """`binolab train`: its options, from `binolab.options`."""
-    from binolab import datasets, devices, presets, training, weights
+    from binolab import datasets, devices, training
 
-    asked = ("steps", "batch", "minutes", "rate", "precision")
-    config = replace(
-        presets.PRESETS[options.preset], seed=options.seed,
-        **{k: v for k in asked if (v := getattr(options, k)) is not None},
-    )
-    grid = {"low": options.low, "pitches": options.pitches}
-    if options.start is not None and options.data != "chorales":  # its range, unless told otherwise
-        card = weights.load(options.start)[1]
-        grid = {k: card[k] if v is None else v for k, v in grid.items()}
+    training.check_folder(options.out, options.resume)
+    config, grid = settings(options)
     team = devices.team(options.device)
+    bars = team.first and sys.stderr.isatty()
     with quiet(not team.first):
         music = team.in_turn(lambda: data(
-            options.data, **grid, pedal=options.pedal, progress=team.first))
+            options.data, **grid, pedal=options.pedal, progress=bars))
     prior = datasets.density(music.training) if options.prior is None else options.prior
     if not 0 < prior < 1:
         raise ValueError(f"the share of lit cells must lie between 0 and 1, got {prior:g}: --prior")
@@ -88,7 +82,7 @@ def carry_out(options):
     run = training.train(
         replace(config, low=music.low), music.training, music.held_out, options.out, prior=prior,
         start=options.start, resume=options.resume, device=options.device, every=options.every,
-        compiled=options.compile,
+        compiled=options.compile, progress=bars,
     )
     if not team.first:
         return
@@ -103,9 +97,38 @@ def carry_out(options):
     print(f"{said}; finished", flush=True)
     if not (options.no_evaluation or left(folder)):
         for line in leave(folder, music, name=options.data, command=command, seed=options.seed,
-                          device=team.device, progress=sys.stderr.isatty()):
+                          device=team.device, progress=bars):
             print(line, flush=True)
     print(f"binolab generate --model {folder} -o new.mid")
+
+
+def settings(options):
+    """(Config, pitch range to ask for) of `binolab train`'s options.
+
+    With ``--start`` and no preset the run goes on with that model's network and schedule, gently.
+    """
+    from binolab import presets, weights
+
+    config = presets.PRESETS[options.preset or "book"]
+    grid = {"low": options.low, "pitches": options.pitches}
+    if options.start is not None:
+        card = weights.load(options.start)[1]
+        if options.preset is None:
+            own = {k: v for k, v in card["arguments"].items() if k not in ("pitches", "prior")}
+            config = replace(
+                config, network=card["network"], arguments=own, schedule=tuple(card["schedule"]),
+                T=card["T"], rate=3e-4,
+            )
+        if grid["pitches"] not in (None, card["pitches"]):
+            raise ValueError(
+                f"{options.start} writes {card['pitches']} pitches from MIDI {card['low']}, so "
+                f"--pitches {grid['pitches']} cannot begin with it: leave out --pitches or --start"
+            )
+        if options.data != "chorales":  # its range, unless told otherwise
+            grid = {k: card[k] if v is None else v for k, v in grid.items()}
+    asked = ("steps", "batch", "minutes", "rate", "precision")
+    given = {k: v for k in asked if (v := getattr(options, k)) is not None}
+    return replace(config, seed=options.seed, **given), grid
 
 
 @contextmanager

@@ -92,9 +92,7 @@ def train(config, pieces, valid, folder, *, prior, start=None, resume=False, dev
     from tqdm import tqdm
 
     folder, team = Path(folder), devices.team(device)
-    taken = (folder / checkpoints.NAME).exists() or (folder / checkpoints.PREVIOUS).exists()
-    if taken and not resume:
-        raise TrainingError(f"{folder}: already holds a run; add --resume or name another folder")
+    check_folder(folder, resume)
     if compiled is None:
         compiled = devices.worth_compiling(team.device, config)
     run = Run(config, prior, pieces[0].roll.shape[0], team.device, team=team, compiled=compiled)
@@ -109,7 +107,7 @@ def train(config, pieces, valid, folder, *, prior, start=None, resume=False, dev
 
     with stopping() as stop, fast(team.device), tqdm(
         total=round(60 * config.minutes, 1) if config.minutes else config.steps * config.batch,
-        initial=run.elapsed if config.minutes else run.step * config.batch,
+        initial=min(run.elapsed, 60 * config.minutes) if config.minutes else run.step * config.batch,
         unit="s" if config.minutes else "roll", desc="training",
         disable=not (progress and team.first), smoothing=0.05,
         bar_format=SECONDS if config.minutes else None,
@@ -143,6 +141,18 @@ def train(config, pieces, valid, folder, *, prior, start=None, resume=False, dev
             if decision.stop:
                 break
     return run
+
+
+def check_folder(folder, resume=False):
+    """Raise TrainingError unless a run may begin, or go on, in a folder."""
+    folder = Path(folder)
+    taken = any((folder / name).exists() for name in (checkpoints.NAME, checkpoints.PREVIOUS))
+    if folder.is_file():
+        raise TrainingError(f"{folder}: is a file; name a folder")
+    if taken and not resume:
+        raise TrainingError(f"{folder}: already holds a run; add --resume or name another folder")
+    if resume and not taken:
+        raise TrainingError(f"{folder}: nothing to resume; start the run without --resume")
 
 
 def _open(run, folder, log, resume):

@@ -101,7 +101,10 @@ def test_given_notes_come_out_unchanged(melody, model, tmp_path):
         out = tmp_path / f"{command}.mid"
         run(command, melody, "-o", out, "--model", model, "--steps", 3,
             "--sampler", "posterior", *COMMANDS[command])  # a polish leaves an untrained one silent
-        assert notes_of(out, "Violin") == [n for n in given if stays(n)], command
+        violin = notes_of(out, "Violin")
+        assert {n for n in given if stays(n)} <= set(violin), command
+        begun = {(pitch, start, velocity) for pitch, start, _, velocity in given}
+        assert all((n[0], n[1], n[3]) in begun for n in violin), "only their ends may differ"
         assert notes_of(out, "binolab"), "an untrained network writes something"
 
 
@@ -115,6 +118,22 @@ def test_a_melody_played_legato_comes_out_unchanged(model, tmp_path):
     midi.write(str(piece))
     assert run("harmonize", piece, "-o", out, "--model", model, "--steps", 3) == 0
     assert notes_of(out, "Violin") == notes_of(piece)
+
+
+def test_a_last_note_held_a_little_long_fits_the_window(melody, model, tmp_path):
+    midi = pretty_midi.PrettyMIDI(str(melody))
+    midi.instruments[0].notes[-1].end = 16.05 * 60 / 92
+    midi.write(str(tmp_path / "long.mid"))
+    out = tmp_path / "out.mid"
+    assert run("complete", tmp_path / "long.mid", "-o", out, "--model", model, "--steps", 2,
+               "--keep", 8) == 0
+
+
+@pytest.mark.parametrize("given", [["--keep", "nan"], ["--keep", 8, "--seed", -1]])
+def test_numbers_that_are_none_are_refused(given, melody, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        run("complete", melody, "-o", tmp_path / "out.mid", *given)
+    assert stopped.value.code == 2 and given[-2] in capsys.readouterr().err
 
 
 def test_harmony_lies_below_the_melody(melody, model, tmp_path):
@@ -316,6 +335,17 @@ def test_train_takes_range_and_prior(tmp_path, capsys):
     assert run("train", "--data", data, "--out", more, "--preset", "tiny", "--steps", 1, "--start",
                out, "--no-evaluation") == 0
     assert weights.load(more)[1]["low"] == 60
+
+
+def test_start_brings_its_own_network_and_range(model, tmp_path, capsys):
+    data, out = midi_files(tmp_path / "data", 2), tmp_path / "run"
+    assert run("train", "--data", data, "--out", out, "--start", model, "--steps", 1,
+               "--batch", 2, "--no-evaluation") == 0
+    capsys.readouterr()
+    assert weights.load(out)[1]["arguments"]["width"] == presets.PRESETS["tiny"].arguments["width"]
+    says = fault(capsys, "train", "--data", data, "--out", tmp_path / "r", "--start", model,
+                 "--pitches", 64)
+    assert "56 pitches" in says and "leave out --pitches" in says
 
 
 def test_train_for_so_many_minutes(tmp_path, capsys):

@@ -261,7 +261,8 @@ def test_what_is_given_is_kept(found, low, pitches):
         ([(60, 60)], (56, 8)),
         ([], (33, 56)),
         ([(36, 81)] * 19 + [(22, 81)], (35, 48)),  # one stray of twenty
-        ([(36, 81)] * 18 + [(22, 81)], (21, 64)),  # of nineteen it counts
+        ([(36, 81)] * 7 + [(22, 81)], (35, 48)),  # one of eight
+        ([(36, 81)] * 6 + [(22, 81)], (21, 64)),  # of seven it counts
         ([(36, 81)] * 19 + [(30, 83)], (29, 56)),  # not far enough out to be a stray
         ([(36, 81)] * 18 + [(22, 81)] * 2, (21, 64)),  # two of twenty are no strays
         ([(36, 81), (0, 127)], (35, 48)),  # no piano has these

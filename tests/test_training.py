@@ -347,7 +347,7 @@ def test_a_damaged_checkpoint_is_not_resumed(go, damage, tmp_path):
 def test_a_folder_that_cannot_be_written_is_refused(go, tmp_path):
     (tmp_path / "file").write_text("in the way")
     refused(lambda: go(PAPER, "file/run"), "cannot be written", "choose another")
-    refused(lambda: go(PAPER, "file"), "cannot be written")
+    refused(lambda: go(PAPER, "file"), "is a file", "name a folder")
     assert contents(tmp_path) == {"file": b"in the way"}
 
 
