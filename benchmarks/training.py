@@ -150,8 +150,8 @@ def table(document):
     lines = [
         "# Speed of training", "",
         "`python benchmarks/training.py`. Of the ceiling: FLOP/s beside those of one large matrix "
-        "product in the same precision. Written: rolls a second at "
-        f"{CALLS} calls of the network each (exact posterior).", "",
+        "product in the same precision, which convolutions of another library may beat. Written: "
+        f"rolls a second at {CALLS} calls of the network each (exact posterior).", "",
     ]
     for device, found in document.items():
         lines += [
@@ -167,8 +167,8 @@ def table(document):
             parts = " | ".join(f"{row['parts'][p]:.0%}" for p in PARTS)
             lines.append(
                 f"| {name} | {row['precision']} | {row['batch']} "
-                f"| {row['samples_per_second']:,.1f} | {row['flops_per_second']:.2e} | {share:.0%} | {row['memory'] / 1e9:.1f} GB | "
-                f"{parts} | {row['rolls_per_second']:,.1f} |"
+                f"| {row['samples_per_second']:,.1f} | {row['flops_per_second']:.2e} | {share:.0%} "
+                f"| {row['memory'] / 1e9:.1f} GB | {parts} | {row['rolls_per_second']:,.1f} |"
             )
         lines.append("")
     if not any("cuda" in found["kind"] for found in document.values()):
