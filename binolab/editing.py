@@ -32,7 +32,7 @@ def rewrite(given, roll, known, *, low=rolls.LOW, ticks=rolls.TICKS, pedal=False
     Returns
     -------
     pretty_midi.PrettyMIDI
-        New notes are on a track named "binolab", at the mean velocity of the given ones.
+        New notes, if any, are on a track named "binolab", at the mean velocity of the given ones.
     """
     import pretty_midi
 
@@ -78,7 +78,8 @@ def rewrite(given, roll, known, *, low=rolls.LOW, ticks=rolls.TICKS, pedal=False
         pretty_midi.Note(velocity, low + row, seconds(start), seconds(end))
         for row, start, end in found
     ]
-    midi.instruments.append(new)
+    if new.notes or not midi.instruments:
+        midi.instruments.append(new)
     return midi
 
 

@@ -107,7 +107,8 @@ def train(config, pieces, valid, folder, *, prior, start=None, resume=False, dev
 
     with stopping() as stop, fast(team.device), tqdm(
         total=round(60 * config.minutes, 1) if config.minutes else config.steps * config.batch,
-        initial=min(run.elapsed, 60 * config.minutes) if config.minutes else run.step * config.batch,
+        initial=min(run.elapsed, 60 * config.minutes) if config.minutes
+        else run.step * config.batch,
         unit="s" if config.minutes else "roll", desc="training",
         disable=not (progress and team.first), smoothing=0.05,
         bar_format=SECONDS if config.minutes else None,

@@ -149,6 +149,7 @@ def test_harmony_lies_below_the_melody(melody, model, tmp_path):
 def test_strength_zero_changes_nothing(melody, model, tmp_path):
     out = tmp_path / "out.mid"
     run("vary", melody, "-o", out, "--model", model, "--strength", 0)
+    assert notes_of(out, "Violin") == notes_of(melody) == notes_of(out)
     assert (rolls.from_midi(rolls.read_midi(out)) == rolls.from_midi(rolls.read_midi(melody))).all()
 
 
