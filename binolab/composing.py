@@ -3,8 +3,7 @@
 Only the free part of one window changes; every other note is copied as it was, on its own track,
 and new notes come on a track of their own (`editing.rewrite`).
 
-Chapters: 10 *Completing and infilling*, 11 *Harmonizing a melody*, 12 *Variations*, 15 *Longer than
-the window*.
+Chapters: 10 *Completing and infilling*, 11 *Harmonizing*, 12 *Variations*, 15 *Longer*.
 """
 
 from __future__ import annotations
