@@ -83,8 +83,11 @@ def builds(rows):
         subprocess.run(["git", "clone", "-q", str(ROOT), f"{folder}/clone"], check=True)
         clean = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
         for target in ("book", "test"):
-            rows[f"`make {target}` " + ("from nothing" if target == "book" else "after it")] = cold(
-                ["make", target], times=1, cwd=f"{folder}/clone", env=clean)
+            name = f"`make {target}` " + ("from nothing" if target == "book" else "after it")
+            try:
+                rows[name] = cold(["make", target], times=1, cwd=f"{folder}/clone", env=clean)
+            except subprocess.CalledProcessError as error:
+                sys.exit(f"make {target} failed:\n{error.stdout.decode()[-5000:]}")
 
 
 def main():
