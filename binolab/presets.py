@@ -47,6 +47,11 @@ class Config:
 
 
 _BEST = Config(arguments={"depth": 5, "mixers": 1}, schedule=("spaced", DIFFICULTY), prompts=0.4)
+# The paper's UNet, small enough for a core: the shipped weights `paper`.
+_UNET = Config(
+    network="UNet", arguments={"widths": [16, 32, 64, 128]}, loss="l2", schedule=("linear",),
+    T=100, prompts=0.0, bf16_on_cpu=True,
+)
 
 PRESETS = {
     # Something worth hearing in ten minutes on two cores: the shipped network, a block less.
@@ -60,31 +65,11 @@ PRESETS = {
     # The paper's UNet at the author's size: 10 M parameters, loss L2, T = 100, batches of 200,
     # 50 epochs of 204,400 rolls. The author's Adam keeps a rate of 5e-5; half a cosine from twice
     # that has the same mean. No transposition, no decay of weights.
-    "paper": Config(
-        network="UNet",
-        arguments={"widths": [64, 128, 256, 512]},
-        loss="l2",
-        schedule=("linear",),
-        T=100,
-        prompts=0.0,
-        transpose=0,
-        batch=200,
-        steps=51_100,
-        rate=1e-4,
-        warmup=500,
-        decay=0.0,
-        bf16_on_cpu=True,
+    "paper": replace(
+        _UNET, arguments={"widths": [64, 128, 256, 512]}, transpose=0, batch=200, steps=51_100,
+        rate=1e-4, warmup=500, decay=0.0,
     ),
-    # The same, small enough for a core: the shipped weights `paper`.
-    "unet": Config(
-        network="UNet",
-        arguments={"widths": [16, 32, 64, 128]},
-        loss="l2",
-        schedule=("linear",),
-        T=100,
-        prompts=0.0,
-        bf16_on_cpu=True,
-    ),
+    "unet": _UNET,
     "tiny": Config(
         arguments={"width": 32, "depth": 1, "heads": 2, "filters": 8}, batch=8, steps=60, warmup=5, T=100
     ),
