@@ -9,10 +9,11 @@ import numpy as np
 import torch
 
 from binolab import rolls
+from binolab.codec import Codec
 
 
 class Bank:
-    """Whole pieces on the device as packed bits, and random windows of them.
+    """Whole pieces on the device as packed bits (`codec`), and random windows of them.
 
     Windows begin on a beat of their piece, every beat alike; each is transposed by a random number
     of semitones among those that keep its piece inside the range. The pieces lie end to end on one
@@ -20,27 +21,32 @@ class Bank:
     """
 
     def __init__(self, pieces, config, device):
-        self.length, self.pitches = config.length, pieces[0].roll.shape[0]
+        self.codec = Codec(config.ticks, config.grid or config.ticks)
+        self.columns = config.length // self.codec.span
         tape, starts, room, begin = [], [], [], 0
         for i, piece in enumerate(pieces):
-            ticks = piece.roll.shape[1]
-            short = max(self.length - ticks, 0)
-            tape.append(np.packbits(np.pad(piece.roll, ((0, 0), (0, short))), axis=0))
-            first = np.arange(0, max(ticks - self.length, 0) + 1, config.ticks)
+            roll = piece.in_planes(config.planes)  # (V, P, ticks)
+            ticks = roll.shape[-1]
+            short = max(config.length - ticks, -ticks % self.codec.span)
+            roll = np.pad(roll, ((0, 0), (0, 0), (0, short)))
+            bits = self.codec.encode(torch.from_numpy(roll)).numpy()  # (K, P, C)
+            self.kinds, self.pitches, columns = bits.shape
+            tape.append(np.packbits(bits, axis=1).reshape(-1, columns))
+            first = np.arange(0, max(ticks - config.length, 0) + 1, config.ticks) // self.codec.span
             starts.append(np.stack([np.full_like(first, i), begin + first]))
-            begin += ticks + short
-            lit = np.flatnonzero(piece.roll.any(1))
+            begin += columns
+            lit = np.flatnonzero(roll.any((0, 2)))
             bottom, top = (lit[0], lit[-1]) if len(lit) else (0, self.pitches - 1)
             room.append((bottom, self.pitches - 1 - top))
         room = np.minimum(room, config.transpose)
-        self.tape = torch.from_numpy(np.concatenate(tape, axis=1)).to(device)  # (bytes, all ticks)
-        self.starts = torch.from_numpy(np.concatenate(starts, axis=1)).to(device)  # piece, its tick
+        self.tape = torch.from_numpy(np.concatenate(tape, axis=1)).to(device)  # (bytes, all columns)
+        self.starts = torch.from_numpy(np.concatenate(starts, axis=1)).to(device)  # piece, its column
         self.room = torch.from_numpy(room.T.copy()).to(device)  # (2, pieces): semitones down, up
         order = range(7, -1, -1)  # the lowest pitch of eight is a byte's highest bit
         self.bit = torch.tensor(order, dtype=torch.uint8, device=device)[:, None]
 
     def draw(self, batch, generator):
-        """(batch, 1, P, L) float bits. Nothing here waits for the device."""
+        """(batch, K, P, C) float bits. Nothing here waits for the device."""
         device = self.tape.device
 
         def uniform():
@@ -49,20 +55,46 @@ class Bank:
         piece, start = self.starts[:, (uniform() * self.starts.shape[1]).long()]
         down, up = self.room[:, piece]
         shift = (uniform() * (down + up + 1)).long() - down
-        tick = start[:, None] + torch.arange(self.length, device=device)
-        packed = self.tape[:, tick].transpose(0, 1)[:, :, None]  # (batch, bytes, 1, L)
-        bits = (packed >> self.bit & 1).flatten(1, 2)  # (batch, 8 · bytes, L)
+        column = start[:, None] + torch.arange(self.columns, device=device)
+        packed = self.tape[:, column].transpose(0, 1)[:, :, None]  # (batch, K · bytes, 1, C)
+        bits = (packed >> self.bit & 1).reshape(batch, self.kinds, -1, self.columns)
         row = (torch.arange(self.pitches, device=device) - shift[:, None]).remainder(self.pitches)
-        return bits.gather(1, row[..., None].expand(-1, -1, self.length))[:, None].float()
+        row = row[:, None, :, None].expand(-1, self.kinds, -1, self.columns)
+        return self.codec.window(bits.gather(2, row).float())
 
 
-def held_out_windows(pieces, length, most):
-    """At most `most` whole windows of held-out pieces, evenly picked: (n, 1, P, L) float bits."""
-    cut = [
-        window
-        for piece in pieces
-        for window in rolls.windows(piece.roll, length)[: max(1, piece.roll.shape[1] // length)]
-    ]
+def held_out_windows(pieces, length, most, planes=1):
+    """At most `most` whole windows of held-out pieces, evenly picked: (n, V, P, L) float bits."""
+    cut = []
+    for piece in pieces:
+        roll = piece.in_planes(planes)
+        whole = [rolls.windows(plane, length)[: max(1, roll.shape[-1] // length)] for plane in roll]
+        cut += list(np.stack(whole, 1))
     most = min(most, len(cut))
     picked = [cut[i * len(cut) // most] for i in range(most)]
-    return torch.stack([torch.from_numpy(w) for w in picked])[:, None].float()
+    return torch.stack([torch.from_numpy(w) for w in picked]).float()
+
+
+def frequency(bank, by="all", draws=4096):
+    """ρ: how often a bit of the training windows is one.
+
+    Parameters
+    ----------
+    bank : Bank
+    by : {"all", "kind", "pitch"}
+        One ρ for all bits, one for each kind, or one for each kind and pitch.
+    draws : int
+        Windows drawn to count in.
+
+    Returns
+    -------
+    A number for "all", else nested lists (K, 1) or (K, P), each ρ at least 0.0005.
+    """
+    generator = torch.Generator(bank.tape.device).manual_seed(0)
+    rounds = -(-draws // 64)
+    total = sum(bank.draw(64, generator).double().mean((0, 3)) for _ in range(rounds)) / rounds
+    if by == "all":
+        return total.mean().item()
+    if by == "kind":
+        total = total.mean(1, keepdim=True)
+    return [[round(v, 6) for v in row] for row in total.clamp(5e-4).tolist()]

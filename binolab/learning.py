@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from binolab import checkpoints, devices, kernel, likelihood, prompting, weights
 from binolab.checkpoints import TrainingError
+from binolab.codec import Codec
 from binolab.presets import Config
 
 SEED = 1_000_003  # parts the seeds of two runs by more steps than any run has
@@ -105,8 +106,11 @@ class Run:
 
     def __init__(self, config, prior, pitches, device, *, team=None, compiled=False):
         arguments = dict(config.arguments)
-        if config.network == "FrameTransformer":
+        self.codec = Codec(config.ticks, config.grid or config.ticks)
+        if config.network != "UNet":
             arguments = {"pitches": pitches, "prior": prior} | arguments
+        if config.network == "BeatTransformer":
+            arguments = {"kinds": config.planes * self.codec.kinds} | arguments
         self.config, self.prior, self.device = config, prior, device
         self.step, self.elapsed = 0, 0.0
         self.team = team or devices.Team(device)
@@ -119,7 +123,7 @@ class Run:
             torch.manual_seed(config.seed)
             self.model = weights.build({"network": config.network, "arguments": arguments})
             self.ema = weights.build({"network": config.network, "arguments": arguments})
-        check_size(self.model, pitches, config)
+        check_size(self.model, pitches, config, self.codec.span)
         self.ema.load_state_dict(self.model.state_dict())
         form = torch.channels_last if config.network == "UNet" else torch.contiguous_format
         self.model.to(device, memory_format=form)
@@ -134,7 +138,9 @@ class Run:
             "network": config.network, "arguments": arguments, "prior": prior,
             "schedule": list(config.schedule), "T": config.T, "low": config.low,
             "pitches": pitches, "ticks": config.ticks, "length": config.length,
+            "grid": self.codec.grid, "planes": config.planes,
         }
+        self.rho = weights.prior(self.card, device)
         self.alpha_bar = weights.schedule(self.card).float().to(device)
         self.failed = torch.full((), -1, device=device)  # first step whose loss was not finite
         self.call = self.team.wrap(Logits(self.model))
@@ -177,8 +183,12 @@ class Run:
         generator = torch.Generator(self.device).manual_seed(config.seed * SEED + self.step)
         x0 = bank.draw(config.batch, generator)
         t = torch.randint(1, config.T + 1, (config.batch,), generator=generator, device=self.device)
-        known = prompting.random_prompts(x0, config.prompts, generator) if config.prompts else None
-        x_t = kernel.forward(x0, self.alpha_bar[t], self.prior, generator)
+        known = None
+        if config.prompts:
+            sounding = self.codec.sounding(x0)
+            known = self.codec.spread(
+                prompting.random_prompts(sounding, config.prompts, generator))
+        x_t = kernel.forward(x0, self.alpha_bar[t], self.rho, generator)
         if known is not None:
             x_t = torch.where(known, x0, x_t)
         free = torch.ones_like(x0, dtype=torch.bool) if known is None else ~known
@@ -196,7 +206,7 @@ class Run:
             logits = self.call(batch.x_t, level, batch.known)
         if config.loss == "bound":  # T terms, one drawn: nats a cell
             h, before = torch.sigmoid(logits.double()), self.alpha_bar[batch.t - 1]
-            terms = likelihood.step_term(h, batch.x0, batch.x_t, before, level, self.prior)
+            terms = likelihood.step_term(h, batch.x0, batch.x_t, before, level, self.rho)
             return config.T * (terms * batch.free).sum() / batch.cells.clamp(min=1)
         return loss(logits.float(), batch.x0, batch.free, config.loss, batch.cells)
 
@@ -238,17 +248,18 @@ class Run:
         Returns {ᾱ rounded to 4 digits: BCE there} at `levels` noise levels, and "bound": the
         likelihood bound, from as many of its terms.
         """
+        x0 = self.codec.encode(x0)
         generator = torch.Generator(self.device).manual_seed(1)
         found = {}
         for t in torch.linspace(0, self.config.T, levels + 1).round().long()[1:]:
             level = self.alpha_bar[t].expand(len(x0))
-            x_t = kernel.forward(x0, level, self.prior, generator)
+            x_t = kernel.forward(x0, level, self.rho, generator)
             with self.autocast():
                 logits = self.ema.logits(x_t, level)
             nats = F.binary_cross_entropy_with_logits(logits.float(), x0, reduction="sum")
             found[f"{level[0].item():.4f}"] = round(nats.item() / len(x0), 3)
         nats = likelihood.bound(
-            self.ema, x0, self.alpha_bar, prior=self.prior, steps=levels, generator=generator
+            self.ema, x0, self.alpha_bar, prior=self.rho, steps=levels, generator=generator
         ).per_roll
         return found | {"bound": round(nats.value, 3)}
 
@@ -302,9 +313,9 @@ class Run:
         return warning
 
 
-def check_size(model, pitches, config):
+def check_size(model, pitches, config, span=1):
     """Raise TrainingError, with the remedy, for a roll that a network cannot take."""
-    stride = model.stride
+    stride = model.stride * span
     if config.length % stride:
         raise TrainingError(
             f"a window of {config.length} ticks: {config.network} takes multiples of {stride}"

@@ -17,10 +17,23 @@ from binolab import rolls
 
 @dataclass(frozen=True)
 class Piece:
-    """A whole piece of music: `name`, and `roll`, bits of shape (pitches, ticks)."""
+    """A whole piece of music: `name`, and `roll`, bits of shape (pitches, ticks).
+
+    `parts`, where they are known, are the rolls of its voices or parts, (V, pitches, ticks).
+    """
 
     name: str
     roll: np.ndarray
+    parts: np.ndarray | None = None
+
+    def in_planes(self, planes):
+        """The piece as so many planes, (V, pitches, ticks): as a whole, or by its parts."""
+        if planes == 1:
+            return self.roll[None]
+        if self.parts is None or len(self.parts) != planes:
+            has = "none" if self.parts is None else len(self.parts)
+            raise ValueError(f"{self.name}: {planes} parts are wanted and {has} known")
+        return self.parts
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ class Config:
     length: int = rolls.LENGTH
     low: int = rolls.LOW
     ticks: int = rolls.TICKS
+    grid: int | None = None  # columns a beat of the bits that noise flips (`codec`); None: ticks
+    planes: int = 1  # 1: all notes in one; more: one for each voice or part of a piece
     batch: int = 16
     steps: int = 15_000
     rate: float = 1e-3  # peak learning rate: linear warm-up, then half a cosine to zero

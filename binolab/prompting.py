@@ -141,25 +141,35 @@ def vary(model, card, x0, strength, **options):
 
 
 def random_prompts(x0, share, generator):
-    """Masks to train with: a `share` of the batch gets a prompt of one of four kinds, the rest none.
+    """Masks to train with: a `share` of the batch gets a prompt of one of six kinds, the rest none.
 
-    In equal parts: all but a span of time, the melody and above, all below a random row, and random
-    sixteenths of the window (beats, in the paper's). x0 (B, 1, P, L) -> bool, same shape.
+    In equal parts: all but a span of time; whole planes, or in a roll of one plane the melody and
+    above; all below a random row; random sixteenths of the window (beats, in the paper's); the
+    same for each plane; all but a rectangle in time and pitch. x0 (B, V, P, L) -> bool, same shape.
     """
-    B, _, P, L = x0.shape
+    B, V, P, L = x0.shape
     device = x0.device
 
     def uniform(*shape):
         return torch.rand(shape, generator=generator, device=device)
 
-    a, b = (uniform(2, B, 1, 1, 1) * (L + 1)).long().sort(0).values
-    tick = torch.arange(L, device=device)
-    row = torch.arange(P, device=device)[:, None]
-    span = ((tick < a) | (tick >= b)).expand(x0.shape)
-    low = (row < (uniform(B, 1, 1, 1) * P)).expand(x0.shape)
+    def span(length, *shape):
+        """A random stretch, True inside."""
+        a, b = (uniform(2, B, 1, 1, 1) * (length + 1)).long().sort(0).values
+        place = torch.arange(length, device=device).view(shape)
+        return (place >= a) & (place < b)
+
     beat = max(L // 16, 1)
-    beats = (uniform(B, 1, 1, -(-L // beat)) < uniform(B, 1, 1, 1)).repeat_interleave(beat, -1)
-    kinds = torch.stack([span, above_melody(x0), low, beats[..., :L].expand(x0.shape)])
+    beats = uniform(B, 1, 1, -(-L // beat)) < uniform(B, 1, 1, 1)
+    cells = uniform(B, V, 1, -(-L // beat)) < uniform(B, 1, 1, 1)
+    kinds = [
+        ~span(L, 1, 1, 1, L),
+        above_melody(x0) if V == 1 else uniform(B, V, 1, 1) < uniform(B, 1, 1, 1),
+        torch.arange(P, device=device)[:, None] < (uniform(B, 1, 1, 1) * P),
+        beats.repeat_interleave(beat, -1)[..., :L],
+        cells.repeat_interleave(beat, -1)[..., :L],
+        ~(span(L, 1, 1, 1, L) & span(P, 1, 1, P, 1)),
+    ]
     kind = (uniform(B) * len(kinds)).long()
-    chosen = kinds[kind, torch.arange(B, device=device)]
+    chosen = torch.stack([k.expand(x0.shape) for k in kinds])[kind, torch.arange(B, device=device)]
     return chosen & (uniform(B, 1, 1, 1) < share)

@@ -102,7 +102,7 @@ def train(config, pieces, valid, folder, *, prior, start=None, resume=False, dev
     team.wait()  # until all have seen the folder as it was
     team.in_turn(lambda: _open(run, folder, log, resume))
     bank = Bank(pieces, config, team.device)
-    held_out = held_out_windows(valid, config.length, 64).to(team.device)
+    held_out = held_out_windows(valid, config.length, 64, config.planes).to(team.device)
     pulse = Pulse(run, every, save_every, sitting)
 
     with stopping() as stop, fast(team.device), tqdm(

@@ -15,10 +15,14 @@ from pathlib import Path
 import torch
 
 from binolab import kernel, rolls
+from binolab.beats import BeatTransformer
+from binolab.codec import Codec
 from binolab.transformer import FrameTransformer
 from binolab.unet import UNet
 
-NETWORKS = {"UNet": UNet, "FrameTransformer": FrameTransformer}
+NETWORKS = {
+    "UNet": UNet, "FrameTransformer": FrameTransformer, "BeatTransformer": BeatTransformer,
+}
 SCHEDULES = {
     "linear": kernel.linear, "cosine": kernel.cosine, "power": kernel.power, "spaced": kernel.spaced,
 }
@@ -37,6 +41,17 @@ def schedule(card, T=None):
     """The card's schedule as a tensor `alpha_bar` (T + 1,); `T` defaults to the card's own."""
     name, *parameters = card["schedule"]
     return SCHEDULES[name](T or card["T"], *parameters)
+
+
+def prior(card, device="cpu"):
+    """The card's ρ: a number, or a tensor (K, P, 1) or (K, 1, 1) for bits of several kinds."""
+    rho = card["prior"]
+    return torch.tensor(rho, device=device)[..., None] if isinstance(rho, list) else rho
+
+
+def codec(card):
+    """Between rolls and the bits that the card's network was trained on."""
+    return Codec(card["ticks"], card.get("grid", card["ticks"]))
 
 
 def data_folder():
