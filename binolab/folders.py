@@ -16,6 +16,8 @@ from binolab import rolls
 
 PIANO = (21, 108)  # A0 to C8
 FEW = 1_000_000  # bytes that one process reads before others have started
+LONGEST = 20_000  # beats of a piece: almost three hours at 120 a minute
+PAUSE = 256  # beats, of a piece, in which no note begins: sixteen of the paper's windows
 
 
 class Scan(NamedTuple):
@@ -37,12 +39,13 @@ def scan(file, low=0, pitches=128, pedal=False):
         midi = rolls.read_midi(file)
     except rolls.MidiError as error:
         return Scan(str(error).removeprefix(f"{file}: "))
-    struck = [n.pitch for i in midi.instruments if not i.is_drum for n in i.notes]
-    span = (min(struck), max(struck))
+    found = [n[:3] for n in rolls.tick_notes(midi, pedal=pedal)]
+    if fault := unfit(found):
+        return Scan(fault)
+    span = (min(n[0] for n in found), max(n[0] for n in found))
     if not inside(span, low, pitches):
         return Scan(span=span)
-    found = rolls.tick_notes(midi, pedal=pedal)
-    return Scan(span=span, notes=np.array([n[:3] for n in found], np.int32))
+    return Scan(span=span, notes=np.array(found, np.int32))
 
 
 def scan_all(files, *, low=0, pitches=128, pedal=False, progress=True, jobs=None):
@@ -73,6 +76,24 @@ def scan_all(files, *, low=0, pitches=128, pedal=False, progress=True, jobs=None
         found, "reading MIDI", len(files), unit="file", disable=not progress, delay=1, leave=False
     )
     return list(bar)
+
+
+def unfit(notes):
+    """Why a file's notes are no piece of music to learn from, or None.
+
+    One file that is endless would fill the memory. One that is all but empty, a note and another
+    an hour later, would teach silence: a model learns from every beat alike.
+    """
+    times = np.sort([0, *(n[1] for n in notes), max(n[2] for n in notes)]) / rolls.TICKS
+    pauses = np.diff(times)
+    if times[-1] > LONGEST:
+        return f"{times[-1]:.0f} beats long, and {LONGEST} are the most; cut it into pieces"
+    if pauses.max() > PAUSE:
+        return (
+            f"no note begins for {pauses.max():.0f} beats from beat {times[pauses.argmax()]:g}, "
+            f"and {PAUSE} are the most; cut them out"
+        )
+    return None
 
 
 def inside(span, low, pitches):

@@ -107,9 +107,10 @@ def parser():
                        "size, for a GPU; unet: the same, small; first, bound, calibrate: the "
                        "stages of the shipped best")
     train.add_argument("--minutes", type=number,
-                       help="stop after so long, the learning rate fitted to it; sampling and "
-                       "measuring take about a tenth more")
-    train.add_argument("--steps", type=int, help="batches to train on (default: the preset's)")
+                       help="stop after so long, of all sittings together, the learning rate "
+                       "fitted to it; sampling and measuring take about a tenth more")
+    train.add_argument("--steps", type=int,
+                       help="batches to train on, of all sittings together (default: the preset's)")
     train.add_argument("--batch", type=int,
                        help="rolls a batch, of all devices together (default: the preset's)")
     train.add_argument("--rate", type=number, help="highest learning rate (default: the preset's)")
@@ -123,7 +124,10 @@ def parser():
                        help="share of lit cells in noise (default: the data's density)")
     train.add_argument("--start", metavar="MODEL",
                        help="begin with the weights of a trained model: best, a file, a run")
-    train.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    train.add_argument("--resume", action="store_true", help="go on with the run in --out, with the same data and settings; with "
+                       "more --minutes or --steps than it had, a finished one too: the learning "
+                       "rate rises again, to what it would be there in a run so long from the "
+                       "first, and falls to zero at the new end")
     train.add_argument("--every", type=number, metavar="SECONDS",
                        help="between validations (default: 300, or an eighth of --minutes)")
     train.add_argument("--no-evaluation", action="store_true",
