@@ -92,9 +92,9 @@ def evaluate_model(options):
     said = evaluation.report(document)
     with ExitStack() as stack:  # all three or none
         new = [stack.enter_context(rolls.replacing(file)) for file in files]
-        texts = json.dumps(document, indent=1, allow_nan=False) + "\n", said
-        for file, text in zip(new, texts):
-            file.write_text(text, encoding="utf-8", errors="backslashreplace")
+        text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+        new[0].write_text(text, encoding="utf-8")
+        new[1].write_text(said, encoding="utf-8")
         evaluation.page(document, made, real).savefig(new[2], format="png", dpi=110)
     print(said)
 

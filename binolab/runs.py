@@ -292,7 +292,7 @@ def write_report(path, document, made, real):
     with ExitStack() as stack:
         new = [stack.enter_context(rolls.replacing(path.with_suffix(ending)))
                for ending in (".json", ".md", ".png")]
-        said = json.dumps(document, indent=1, allow_nan=False) + "\n", evaluation.report(document)
-        for file, text in zip(new, said):  # names of files may be bytes that are no text
-            file.write_text(text, encoding="utf-8", errors="backslashreplace")
+        text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+        new[0].write_text(text, encoding="utf-8")
+        new[1].write_text(evaluation.report(document), encoding="utf-8")
         evaluation.page(document, made, real).savefig(new[2], format="png", dpi=110)
