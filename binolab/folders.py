@@ -39,12 +39,13 @@ def scan(file, low=0, pitches=128, pedal=False):
         midi = rolls.read_midi(file)
     except rolls.MidiError as error:
         return Scan(str(error).removeprefix(f"{file}: "))
+    struck = [n.pitch for i in midi.instruments if not i.is_drum for n in i.notes]
+    span = (min(struck), max(struck))
+    if not inside(span, low, pitches):
+        return Scan(span=span)
     found = [n[:3] for n in rolls.tick_notes(midi, pedal=pedal)]
     if fault := unfit(found):
         return Scan(fault)
-    span = (min(n[0] for n in found), max(n[0] for n in found))
-    if not inside(span, low, pitches):
-        return Scan(span=span)
     return Scan(span=span, notes=np.array(found, np.int32))
 
 
