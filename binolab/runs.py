@@ -66,16 +66,15 @@ def carry_out(options):
     """`binolab train`: its options, from `binolab.options`."""
     from binolab import devices, training
 
-    training.check_folder(options.out, options.resume)
-    config, grid = settings(options)
     team = devices.team(options.device)
     with training.claimed(options.out, team, options.resume):
-        _carry_out(options, config, grid, team)
+        _carry_out(options, team)
 
 
-def _carry_out(options, config, grid, team):
+def _carry_out(options, team):
     from binolab import datasets, training
 
+    config, grid = settings(options)
     bars = team.first and sys.stderr.isatty()
     with quiet(not team.first):
         music = team.in_turn(lambda: data(
