@@ -206,8 +206,9 @@ def promote(folder):
 
 def sweep(folder):
     """Remove what a killed process left half-written of a run's own files (`rolls.replacing`)."""
-    names = "|".join(
-        rf"\.{re.escape(path.stem)}\.\d+\.tmp{re.escape(path.suffix)}" for path in map(Path, OWN)
+    names = "|".join(  # with the process's number, or with eight random digits
+        rf"\.{re.escape(path.stem)}\.\d+\.tmp{re.escape(path.suffix)}"
+        rf"|\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.binolab-tmp" for path in map(Path, OWN)
     )
     for file in Path(folder).iterdir():
         if re.fullmatch(names, file.name) and file.is_file():

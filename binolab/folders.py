@@ -16,7 +16,7 @@ from binolab import rolls
 
 PIANO = (21, 108)  # A0 to C8
 FEW = 1_000_000  # bytes that one process reads before others have started
-LONGEST = 20_000  # beats of a piece: almost three hours at 120 a minute
+LONGEST = 10_000  # beats of a piece: more than an hour and a half at 100 a minute
 PAUSE = 256  # beats, of a piece, in which no note begins: sixteen of the paper's windows
 
 
@@ -88,10 +88,10 @@ def unfit(notes):
     times = np.sort([0, *(n[1] for n in notes), max(n[2] for n in notes)]) / rolls.TICKS
     pauses = np.diff(times)
     if times[-1] > LONGEST:
-        return f"{times[-1]:.0f} beats long, and {LONGEST} are the most; cut it into pieces"
+        return f"{times[-1]:,.0f} beats long, and {LONGEST:,} are the most; cut it into pieces"
     if pauses.max() > PAUSE:
         return (
-            f"no note begins for {pauses.max():.0f} beats from beat {times[pauses.argmax()]:g}, "
+            f"no note begins for {pauses.max():,.0f} beats from beat {times[pauses.argmax()]:g}, "
             f"and {PAUSE} are the most; cut them out"
         )
     return None

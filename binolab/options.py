@@ -100,7 +100,7 @@ def parser():
     )
     train.add_argument("--data", required=True, metavar="FOLDER|chorales|maestro[:ROOT]",
                        help="of a folder, every tenth file is held out to measure on; a file of "
-                       "more than 20,000 beats, or with 256 in which no note begins, is left out")
+                       "more than 10,000 beats, or with 256 in which no note begins, is left out")
     train.add_argument("--out", required=True, metavar="RUN",
                        help="folder for weights, log, samples and report")
     train.add_argument("--preset", choices=list(PRESETS),

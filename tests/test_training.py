@@ -349,7 +349,7 @@ def test_other_settings_or_other_data_are_not_a_resumption(go, tmp_path):
 def test_files_that_are_not_of_the_run_stay(go, tmp_path):
     """And on resuming, what a killed process left of the run's own goes."""
     theirs = (".draft.tmp.mid", ".notes.tmp.txt", ".tmpabcdef", ".notes.123.tmp.txt", "notes.txt",
-              ".log.1.tmp.json", ".config.tmp.json", ".model.123.tmp.safetensors.bak")
+              ".log.1.tmp.json", ".notes.txt.0123abcd.binolab-tmp", ".config.tmp.json", ".model.123.tmp.safetensors.bak")
     (tmp_path / "run").mkdir()
     for name in theirs:
         (tmp_path / "run" / name).write_text("mine")
@@ -360,9 +360,11 @@ def test_files_that_are_not_of_the_run_stay(go, tmp_path):
             left.append(temporary)
             raise KeyError  # the name is known
         temporary.write_text("half")
+        left.append(temporary.with_name(f".{name}.0123abcd.binolab-tmp"))
+        left[-1].write_text("half")
     go(PAPER, "run", resume=True)
     assert all((tmp_path / "run" / name).read_text() == "mine" for name in theirs)
-    assert len(left) == len(checkpoints.OWN) and not any(path.exists() for path in left)
+    assert len(left) == 2 * len(checkpoints.OWN) and not any(path.exists() for path in left)
 
 
 @pytest.mark.parametrize("name", checkpoints.OWN[2:])
