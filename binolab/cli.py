@@ -20,6 +20,9 @@ from binolab.options import parser
 
 def main(arguments=None):
     """Run the command line. Returns the exit status: 0, or 2 after a one-line error."""
+    for stream in (sys.stdout, sys.stderr):  # of a locale that lacks a letter: a sign for it
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     options = parser().parse_args(arguments)
     options.given = sys.argv[1:] if arguments is None else arguments
     try:
@@ -28,8 +31,8 @@ def main(arguments=None):
         if os.environ.get("RANK", "0") == "0":  # of several processes, one speaks
             print(f"binolab: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("binolab: stopped; nothing was written", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"binolab: stopped; {str(stop) or 'nothing was written'}", file=sys.stderr)
         return 130
     return 0
 
@@ -89,8 +92,9 @@ def evaluate_model(options):
     said = evaluation.report(document)
     with ExitStack() as stack:  # all three or none
         new = [stack.enter_context(rolls.replacing(file)) for file in files]
-        new[0].write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
-        new[1].write_text(said)
+        text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+        new[0].write_text(text, encoding="utf-8")
+        new[1].write_text(said, encoding="utf-8")
         evaluation.page(document, made, real).savefig(new[2], format="png", dpi=110)
     print(said)
 

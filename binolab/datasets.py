@@ -54,7 +54,7 @@ def chorales(split=None, *, progress=True):
     """
     if split is not None and split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
-    listed = json.loads(files("binolab").joinpath("chorales.json").read_text())
+    listed = json.loads(files("binolab").joinpath("chorales.json").read_text(encoding="utf-8"))
     names = sorted(n for s in SPLITS for n in listed[s] if split in (None, s))
     cache = cache_folder() / f"chorales-{listed['music21']}-{PARSER}.npz"
     if not cache.exists():
@@ -104,9 +104,9 @@ def midi_folder(path, *, low=None, pitches=None, pedal=False, progress=True):
 
     The pitch range is chosen from the data unless it is given: the smallest that holds every note,
     in whole eights of rows, within the piano's keys; of eight files or more, a stray one may be
-    left out (`folders.choose_range`). A file that cannot be read, or whose notes leave the range,
-    is skipped and named with the reason on the standard error stream. Large folders are read on
-    all cores.
+    left out (`folders.choose_range`). A file is skipped, and named with the reason on the standard
+    error stream, that cannot be read, whose notes leave the range, or that is no piece of music
+    (`folders.unfit`: endless, or all but empty). Large folders are read on all cores.
 
     Parameters
     ----------

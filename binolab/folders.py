@@ -16,6 +16,8 @@ from binolab import rolls
 
 PIANO = (21, 108)  # A0 to C8
 FEW = 1_000_000  # bytes that one process reads before others have started
+LONGEST = 10_000  # beats of a piece: more than an hour and a half at 100 a minute
+PAUSE = 256  # beats, of a piece, in which no note begins: sixteen of the paper's windows
 
 
 class Scan(NamedTuple):
@@ -41,8 +43,10 @@ def scan(file, low=0, pitches=128, pedal=False):
     span = (min(struck), max(struck))
     if not inside(span, low, pitches):
         return Scan(span=span)
-    found = rolls.tick_notes(midi, pedal=pedal)
-    return Scan(span=span, notes=np.array([n[:3] for n in found], np.int32))
+    found = [n[:3] for n in rolls.tick_notes(midi, pedal=pedal)]
+    if fault := unfit(found):
+        return Scan(fault)
+    return Scan(span=span, notes=np.array(found, np.int32))
 
 
 def scan_all(files, *, low=0, pitches=128, pedal=False, progress=True, jobs=None):
@@ -73,6 +77,24 @@ def scan_all(files, *, low=0, pitches=128, pedal=False, progress=True, jobs=None
         found, "reading MIDI", len(files), unit="file", disable=not progress, delay=1, leave=False
     )
     return list(bar)
+
+
+def unfit(notes):
+    """Why a file's notes are no piece of music to learn from, or None.
+
+    One file that is endless would fill the memory. One that is all but empty, a note and another
+    an hour later, would teach silence: a model learns from every beat alike.
+    """
+    times = np.sort([0, *(n[1] for n in notes), max(n[2] for n in notes)]) / rolls.TICKS
+    pauses = np.diff(times)
+    if times[-1] > LONGEST:
+        return f"{times[-1]:,.0f} beats long, and {LONGEST:,} are the most; cut it into pieces"
+    if pauses.max() > PAUSE:
+        return (
+            f"no note begins for {pauses.max():,.0f} beats from beat {times[pauses.argmax()]:g}, "
+            f"and {PAUSE} are the most; cut them out"
+        )
+    return None
 
 
 def inside(span, low, pitches):

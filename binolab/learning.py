@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -53,20 +53,34 @@ def loss(logits, x0, free, kind="bce", cells=None):
     return (each * free).sum() / (free.sum() if cells is None else cells).clamp(min=1)
 
 
-def rate_at(config, step, seconds=0.0):
+def rate_at(config, step, seconds=0.0, turn=None):
     """Learning rate of a step: linear warm-up, then half a cosine down to zero.
 
     Where `config.minutes` is given the cosine follows the `seconds` that the run has taken, and
     the warm-up ends with a twentieth of them at the latest.
+
+    A run that was given another total when it was resumed goes on as if that had been its total
+    from the beginning. `turn` is the (step, seconds, rate) of that moment: from this rate a second
+    warm-up, of a twentieth of what is left at most, leads to the rate of the new total.
     """
     if config.minutes:
         done = min(seconds / (60 * config.minutes), 1.0)
         warm = min(max((step + 1) / max(config.warmup, 1), done / 0.05), 1.0)
-        return config.rate * warm * 0.5 * (1 + math.cos(math.pi * done))
-    if step < config.warmup:
-        return config.rate * (step + 1) / config.warmup
-    done = (step - config.warmup) / max(config.steps - config.warmup, 1)
-    return config.rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+        rate = config.rate * warm * 0.5 * (1 + math.cos(math.pi * done))
+    elif step < config.warmup:
+        rate = config.rate * (step + 1) / config.warmup
+    else:
+        done = (step - config.warmup) / max(config.steps - config.warmup, 1)
+        rate = config.rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+    if turn is None:
+        return rate
+    at, since, before = turn
+    gone = (step + 1 - at) / max(config.warmup, 1)
+    if config.minutes:
+        gone = max(gone, 20 * (seconds - since) / (60 * config.minutes - since))
+    else:
+        gone = max(gone, 20 * (step + 1 - at) / (config.steps - at))
+    return before + (rate - before) * min(gone, 1.0)
 
 
 @dataclass
@@ -102,7 +116,13 @@ class Run:
         Optimizer steps made.
     elapsed : float
         Seconds that they, the validations and the checkpoints took.
+    data : list or None
+        `checkpoints.digest` of the music, where it is known: a run is resumed with the same.
+    turn : (step, seconds, rate) or None
+        Where the run was last given another total (`rate_at`).
     """
+
+    data = turn = None
 
     def __init__(self, config, prior, pitches, device, *, team=None, compiled=False):
         arguments = dict(config.arguments)
@@ -168,6 +188,11 @@ class Run:
             return self.elapsed >= 60 * self.config.minutes
         return self.step >= self.config.steps
 
+    @property
+    def rate(self):
+        """The learning rate of the next step."""
+        return rate_at(self.config, self.step, self.elapsed, self.turn)
+
     def autocast(self):
         """The precision in which the network computes (`devices.precision`)."""
         return torch.autocast(
@@ -218,7 +243,7 @@ class Run:
     def descend(self, value):
         """A step down the gradient; the average follows."""
         for group in self.optimizer.param_groups:
-            group["lr"] = rate_at(self.config, self.step, self.elapsed)
+            group["lr"] = self.rate
         self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.scaler.step(self.optimizer)
@@ -271,7 +296,8 @@ class Run:
             tensors |= {f"optimizer.{i}.{k}": v for k, v in state.items()}
         tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
         facts = {"step": self.step, "elapsed": self.elapsed, "config": asdict(self.config),
-                 "prior": self.prior, "scaler": self.scaler.state_dict()}
+                 "prior": self.prior, "scaler": self.scaler.state_dict(), "data": self.data,
+                 "turn": self.turn}
         card = self.card | {"trained": asdict(self.config) | {"step": self.step}}
         weights.save(folder / "model.safetensors", self.ema, card)
         checkpoints.write(folder, tensors, facts)
@@ -280,14 +306,22 @@ class Run:
         """Take up a run where its checkpoint left it; a damaged one, where the one before did.
 
         Returns what was wrong, or None. Raises TrainingError when there is no checkpoint that is
-        whole, or it was made with other settings.
+        whole, or it was made with other data or settings. Its total alone, of steps or minutes,
+        may be another, if that is more than the run has had (`rate_at`).
         """
         stored, facts, warning = checkpoints.read(folder)
         path = folder / checkpoints.NAME
+        if changed := checkpoints.difference(facts.get("data"), self.data):
+            raise TrainingError(
+                f"{folder}: the data changed since the run began: {changed}; resume with the same, "
+                f"or begin another run with --start {folder}"
+            )
         given = asdict(Config()) | facts["config"]  # an older checkpoint knows fewer settings
         mine = json.loads(json.dumps(asdict(self.config) | {"prior": self.prior}))
         theirs = json.loads(json.dumps(given | {"prior": facts["prior"]}))
-        other = sorted(k for k in mine if mine[k] != theirs.get(k))
+        other = sorted(
+            k for k in mine if k not in ("steps", "minutes") and mine[k] != theirs.get(k)
+        )
         if other:
             raise TrainingError(
                 f"{path}: was made with another {', '.join(other)}; "
@@ -310,6 +344,16 @@ class Run:
         if facts.get("scaler"):
             self.scaler.load_state_dict(facts["scaler"])
         self.step, self.elapsed = facts["step"], facts.get("elapsed", 0.0)
+        self.turn = facts.get("turn")
+        before = replace(self.config, steps=theirs["steps"], minutes=theirs["minutes"])
+        if before.total != self.config.total:
+            if self.finished:
+                raise TrainingError(
+                    f"{folder}: the run has had {self.step} steps in {self.elapsed / 60:.3g} "
+                    "minutes; give --steps or --minutes that are more"
+                )
+            rate = rate_at(before, self.step, self.elapsed, self.turn)
+            self.turn = (self.step, self.elapsed, rate)
         return warning
 
 

@@ -99,7 +99,8 @@ def parser():
         formatter_class=Help,
     )
     train.add_argument("--data", required=True, metavar="FOLDER|chorales|maestro[:ROOT]",
-                       help="of a folder, every tenth file is held out to measure on")
+                       help="of a folder, every tenth file is held out to measure on; a file of "
+                       "more than 10,000 beats, or with 256 in which no note begins, is left out")
     train.add_argument("--out", required=True, metavar="RUN",
                        help="folder for weights, log, samples and report")
     train.add_argument("--preset", choices=list(PRESETS),
@@ -107,9 +108,10 @@ def parser():
                        "size, for a GPU; unet: the same, small; first, bound, calibrate: the "
                        "stages of the shipped best")
     train.add_argument("--minutes", type=number,
-                       help="stop after so long, the learning rate fitted to it; sampling and "
-                       "measuring take about a tenth more")
-    train.add_argument("--steps", type=int, help="batches to train on (default: the preset's)")
+                       help="stop after so long, of all sittings together, the learning rate "
+                       "fitted to it; sampling and measuring take about a tenth more")
+    train.add_argument("--steps", type=int,
+                       help="batches to train on, of all sittings together (default: the preset's)")
     train.add_argument("--batch", type=int,
                        help="rolls a batch, of all devices together (default: the preset's)")
     train.add_argument("--rate", type=number, help="highest learning rate (default: the preset's)")
@@ -123,7 +125,10 @@ def parser():
                        help="share of lit cells in noise (default: the data's density)")
     train.add_argument("--start", metavar="MODEL",
                        help="begin with the weights of a trained model: best, a file, a run")
-    train.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    train.add_argument("--resume", action="store_true", help="go on with the run in --out, with the same data and settings; with "
+                       "more --minutes or --steps than it had, a finished one too: the learning "
+                       "rate rises again, to what it would be there in a run so long from the "
+                       "first, and falls to zero at the new end")
     train.add_argument("--every", type=number, metavar="SECONDS",
                        help="between validations (default: 300, or an eighth of --minutes)")
     train.add_argument("--no-evaluation", action="store_true",

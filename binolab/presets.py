@@ -47,6 +47,11 @@ class Config:
     minutes: float = 0.0  # where given, the run ends with this time, not with `steps`
     precision: str = "auto"  # bf16, fp16 or fp32; `devices.precision` says what auto is
 
+    @property
+    def total(self):
+        """When the run ends: (minutes, "minutes") or (steps, "steps")."""
+        return (self.minutes, "minutes") if self.minutes else (self.steps, "steps")
+
 
 _BEST = Config(arguments={"depth": 5, "mixers": 1}, schedule=("spaced", DIFFICULTY), prompts=0.4)
 # The paper's UNet, small enough for a core: the shipped weights `paper`.

@@ -28,7 +28,7 @@ MODELS = {
 
 def report(document):
     """A document as Markdown."""
-    facts = document["facts"]
+    facts = _legible(document["facts"])
     return "\n".join([
         f"# {facts.get('model', facts['network'])}", "", *_facts(facts), "",
         *_summary(document["summary"], document["comparison"]["n"]["held_out"]), "",
@@ -39,6 +39,14 @@ def report(document):
         "", *_costs(document.get("costs")), *_harmony(document.get("harmonization")),
         "## Beside held-out music", "", comparison.table(document["comparison"]),
     ])
+
+
+def _legible(facts):
+    """Facts with names of files as text: under an ASCII locale Python keeps their bytes."""
+    return {
+        key: value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        if isinstance(value, str) else value for key, value in facts.items()
+    }
 
 
 def _facts(facts):
@@ -124,7 +132,7 @@ def page(document, made, held_out, *, rolls=3):
 
     made, held_out : arrays of bits (N, P, L); `rolls` of each are drawn, evenly picked.
     """
-    facts, features = document["facts"], document["comparison"]["features"]
+    facts, features = _legible(document["facts"]), document["comparison"]["features"]
     rolls = min(rolls, len(made), len(held_out))
     figure = Figure((13, 13.2 + 1.9 * rolls), layout="constrained", facecolor=PAPER)
     top, middle, bottom = figure.subfigures(3, 1, height_ratios=[3.3, 8.6, 0.6 + 1.9 * rolls])
@@ -134,7 +142,7 @@ def page(document, made, held_out, *, rolls=3):
         f"{facts.get('model', facts['network'])}: {facts['n']} rolls, {facts['steps']} steps, "
         f"{facts['sampler']}, {facts['bit']}, seed {facts['seed']}, beside "
         f"{document['comparison']['n']['held_out']} held-out windows",
-        color=INK, fontsize=13,
+        color=INK, fontsize=13, parse_math=False,
     )
     ticks = facts["ticks"]
     parts = {0: "0", ticks // 4: "¼", ticks // 2: "½", 3 * ticks // 4: "¾"}

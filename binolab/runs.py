@@ -64,11 +64,17 @@ def data(name, *, low=None, pitches=None, pedal=False, progress=True):
 
 def carry_out(options):
     """`binolab train`: its options, from `binolab.options`."""
-    from binolab import datasets, devices, training
+    from binolab import devices, training
 
-    training.check_folder(options.out, options.resume)
-    config, grid = settings(options)
     team = devices.team(options.device)
+    with training.claimed(options.out, team, options.resume):
+        _carry_out(options, team)
+
+
+def _carry_out(options, team):
+    from binolab import datasets, training
+
+    config, grid = settings(options)
     bars = team.first and sys.stderr.isatty()
     with quiet(not team.first):
         music = team.in_turn(lambda: data(
@@ -96,15 +102,24 @@ def carry_out(options):
         return
     print(f"{said}; finished", flush=True)
     if not (options.no_evaluation or left(folder)):
-        for line in leave(folder, music, name=options.data, command=command, seed=options.seed,
-                          device=team.device, progress=bars):
-            print(line, flush=True)
+        missing = ["samples", "curve", "report"]
+        try:
+            for line in leave(folder, music, name=options.data, command=command,
+                              seed=options.seed, device=team.device, progress=bars):
+                print(line, flush=True)
+                missing.pop(0)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"{folder} holds the finished run, but not yet its {', '.join(missing)}: the same "
+                "command with --resume makes them"
+            ) from None
     print(f"binolab generate --model {folder} -o new.mid")
 
 
 def settings(options):
     """(Config, pitch range to ask for) of `binolab train`'s options.
 
+    With ``--resume`` a run keeps its total, of steps or minutes, unless another is given.
     With ``--start`` and no preset the run goes on with that model's network and schedule, gently.
     """
     from binolab import presets, weights
@@ -128,6 +143,9 @@ def settings(options):
             grid = {k: card[k] if v is None else v for k, v in grid.items()}
     asked = ("steps", "batch", "minutes", "rate", "precision")
     given = {k: v for k in asked if (v := getattr(options, k)) is not None}
+    if options.resume and not given.keys() & {"steps", "minutes"}:  # the run's own total
+        stored = checkpoints.read(options.out)[1]["config"]
+        given |= {k: stored[k] for k in ("steps", "minutes") if k in stored}
     return replace(config, seed=options.seed, **given), grid
 
 
@@ -136,7 +154,7 @@ def quiet(really):
     """Say nothing: the other processes of a team would only repeat the first."""
     with ExitStack() as stack:
         if really:
-            nowhere = stack.enter_context(open(os.devnull, "w"))
+            nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
             stack.enter_context(redirect_stderr(nowhere))
         yield
 
@@ -162,10 +180,10 @@ def leave(folder, music, *, name, command=None, seed=0, share=0.1, device="cpu",
     command : str, optional
         How the run was made, for the report.
 
-    Returns
-    -------
-    list of str
-        What was left, a line each.
+    Yields
+    ------
+    str
+        What was left, a line each, as soon as it is: samples, curve, report.
     """
     from binolab import evaluation, weights
 
@@ -179,9 +197,9 @@ def leave(folder, music, *, name, command=None, seed=0, share=0.1, device="cpu",
     steps = SAMPLE_STEPS[slow]
     write_samples(folder, model, card, music.tempo, steps=steps, seed=seed, batch=batch)
     spent = time.perf_counter() - begun
+    yield f"{folder / 'samples'}: {SAMPLES} pieces as MIDI, MP3 and PNG"
     curve(folder)
-    said = [f"{folder / 'samples'}: {SAMPLES} pieces as MIDI, MP3 and PNG",
-            f"{folder / 'curve.png'}: the curve"]
+    yield f"{folder / 'curve.png'}: the curve"
     n, whole = sized((budget - spent) / spent * SAMPLES * steps)
     few = {k: thin(getattr(music, k), card["length"], most) for k, most in WINDOWS.items()}
     options = {"n": n, "steps": STEPS, "seed": seed, "batch": batch, "progress": progress}
@@ -194,12 +212,13 @@ def leave(folder, music, *, name, command=None, seed=0, share=0.1, device="cpu",
             prompts=whole, **options,
         )
     except ValueError as error:  # too little music: the weights and the samples are there
-        return said + [f"no report: {error}"]
+        yield f"no report: {error}"
+        return
     document["facts"] |= {
         "model": str(folder), "data": str(name), "seconds_a_roll": seconds,
     } | ({"command": command} if command else {})
     write_report(folder / "report", document, made, evaluation.cut(few["held_out"], card))
-    return said + [f"{folder / 'report.md'}, .json, .png: {n} rolls beside held-out music"]
+    yield f"{folder / 'report.md'}, .json, .png: {n} rolls beside held-out music"
 
 
 def seconds_a_roll(model, card, batch):
@@ -272,6 +291,7 @@ def write_report(path, document, made, real):
     with ExitStack() as stack:
         new = [stack.enter_context(rolls.replacing(path.with_suffix(ending)))
                for ending in (".json", ".md", ".png")]
-        new[0].write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
-        new[1].write_text(evaluation.report(document))
+        text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+        new[0].write_text(text, encoding="utf-8")
+        new[1].write_text(evaluation.report(document), encoding="utf-8")
         evaluation.page(document, made, real).savefig(new[2], format="png", dpi=110)

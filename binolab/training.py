@@ -49,7 +49,8 @@ def train(config, pieces, valid, folder, *, prior, start=None, resume=False, dev
           every=None, save_every=None, sitting=None, compiled=None, progress=True):
     """Train, leaving a folder that `weights.load` and ``--model`` understand.
 
-    Ctrl-C ends the run after the step at hand with a checkpoint; so does the last step.
+    Ctrl-C ends the run after the step at hand with a checkpoint; so do a polite kill, the end of
+    the terminal, and the last step.
 
     Parameters
     ----------
@@ -63,7 +64,9 @@ def train(config, pieces, valid, folder, *, prior, start=None, resume=False, dev
     start : str or Path, optional
         A trained model to begin with (`Run.begin`).
     resume : bool
-        Continue the run in `folder`.
+        Continue the run in `folder`, with the same data and settings. `config.steps` or
+        `config.minutes` may be another total, of a finished run too: the run then goes on to that,
+        and the learning rate with it (`learning.rate_at`).
     device : str
         Of each process. Started by a launcher, the processes share every batch (`devices.Team`).
     every, save_every : float, optional
@@ -83,29 +86,35 @@ def train(config, pieces, valid, folder, *, prior, start=None, resume=False, dev
     Raises
     ------
     TrainingError
-        Before any work: a folder that holds a run or cannot be written, nothing to resume, a roll
+        Before any work: a folder that holds a run or files of its names, that another training
+        works in or that cannot be written; nothing to resume, other data, other settings; a roll
         size that the network cannot take. Later: a full disk, a loss that is not finite; the last
-        checkpoint is then whole.
+        checkpoint, if there is one, is then whole.
 
     Chapter: 07.
     """
+    folder, team = Path(folder), devices.team(device)
+    with claimed(folder, team, resume), stopping() as stop:
+        if compiled is None:
+            compiled = devices.worth_compiling(team.device, config)
+        run = Run(config, prior, pieces[0].roll.shape[0], team.device, team=team, compiled=compiled)
+        run.data = checkpoints.digest(pieces, valid)
+        log = checkpoints.Log(folder)
+        if start is not None:
+            run.begin(start)
+        team.in_turn(lambda: _open(run, folder, log, resume))
+        bank = Bank(pieces, config, team.device)
+        held_out = held_out_windows(valid, config.length, 64, config.planes).to(team.device)
+        _go(run, bank, held_out, Pulse(run, every, save_every, sitting), log, stop, progress)
+    return run
+
+
+def _go(run, bank, held_out, pulse, log, stop, progress):
+    """Step after step, until the run is finished or `stop` is set."""
     from tqdm import tqdm
 
-    folder, team = Path(folder), devices.team(device)
-    check_folder(folder, resume)
-    if compiled is None:
-        compiled = devices.worth_compiling(team.device, config)
-    run = Run(config, prior, pieces[0].roll.shape[0], team.device, team=team, compiled=compiled)
-    log = checkpoints.Log(folder)
-    if start is not None:
-        run.begin(start)
-    team.wait()  # until all have seen the folder as it was
-    team.in_turn(lambda: _open(run, folder, log, resume))
-    bank = Bank(pieces, config, team.device)
-    held_out = held_out_windows(valid, config.length, 64, config.planes).to(team.device)
-    pulse = Pulse(run, every, save_every, sitting)
-
-    with stopping() as stop, fast(team.device), tqdm(
+    config, team, folder = run.config, run.team, log.path.parent
+    with fast(team.device), tqdm(
         total=round(60 * config.minutes, 1) if config.minutes else config.steps * config.batch,
         initial=min(run.elapsed, 60 * config.minutes) if config.minutes
         else run.step * config.batch,
@@ -129,7 +138,7 @@ def train(config, pieces, valid, folder, *, prior, start=None, resume=False, dev
             if decision.save and team.first:
                 samples, seconds = (run.step - since) * config.batch, run.elapsed - begun
                 row = {"step": run.step, "loss": mean,
-                       "rate": rate_at(config, run.step, run.elapsed),
+                       "rate": run.rate,
                        "samples": run.step * config.batch,
                        "samples_per_second": round(samples / max(seconds, 1e-9), 1),
                        "seconds": round(seconds, 1), "elapsed": round(run.elapsed, 1)}
@@ -141,19 +150,43 @@ def train(config, pieces, valid, folder, *, prior, start=None, resume=False, dev
                 since, begun = run.step, pulse.elapsed() if team.first else run.elapsed
             if decision.stop:
                 break
-    return run
+
+
+@contextlib.contextmanager
+def claimed(folder, team, resume=False):
+    """Keep a folder for this team alone. TrainingError unless a run may begin, or go on, there."""
+    with contextlib.ExitStack() as stack:
+        fault = None
+        if team.first:
+            try:
+                stack.enter_context(checkpoints.lock(folder))
+                check_folder(folder, resume)
+            except TrainingError as error:
+                fault = error
+        if fault := team.agree(fault):
+            raise fault
+        yield
+
+
+def kept(folder):
+    """Whether a folder has a checkpoint, the last or the one before."""
+    return any((folder / name).exists() for name in (checkpoints.NAME, checkpoints.PREVIOUS))
 
 
 def check_folder(folder, resume=False):
     """Raise TrainingError unless a run may begin, or go on, in a folder."""
     folder = Path(folder)
-    taken = any((folder / name).exists() for name in (checkpoints.NAME, checkpoints.PREVIOUS))
+    taken = kept(folder)
     if folder.is_file():
         raise TrainingError(f"{folder}: is a file; name a folder")
     if taken and not resume:
         raise TrainingError(f"{folder}: already holds a run; add --resume or name another folder")
     if resume and not taken:
         raise TrainingError(f"{folder}: nothing to resume; start the run without --resume")
+    if not taken and (name := checkpoints.foreign(folder)):
+        raise TrainingError(
+            f"{folder}: holds no run, but a {name} that a run would write over; name another folder"
+        )
 
 
 def _open(run, folder, log, resume):
@@ -166,30 +199,26 @@ def _open(run, folder, log, resume):
     if not run.team.first:
         return
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        checkpoints.sweep(folder)
+        if resume:
+            checkpoints.sweep(folder)
         log.cut(run.step)
         with rolls.replacing(folder / "config.json") as temporary:
             facts = asdict(run.config) | {"prior": run.prior}
-            temporary.write_text(json.dumps(facts, indent=1) + "\n")
+            temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
-        raise TrainingError(
-            f"{folder}: cannot be written ({error.strerror}); choose another"
-        ) from None
+        raise checkpoints.unwritable(folder, error) from None
 
 
 def keep(run, folder, log, row):
     """Write the row and the checkpoint; TrainingError if it cannot be done: a full disk, say."""
-    from safetensors import SafetensorError
-
     try:
         log.append(row)
         run.save(folder)
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or error
+    except OSError as error:
         raise TrainingError(
-            f"{folder}: the checkpoint of step {run.step} could not be written ({reason}); the one "
-            "before is as it was: make room, and go on with --resume"
+            f"{folder}: the checkpoint of step {run.step} could not be written ({error.strerror}); "
+            + ("the one before is as it was: make room, and go on with --resume" if kept(folder)
+               else "there is none before it: make room, and start again")
         ) from None
 
 
@@ -247,10 +276,10 @@ def look(run, total, since, folder):
     """The mean loss since a step; TrainingError, by name of the step, if it is not finite."""
     mean, failed = run.team.sum(total).item(), run.team.most(run.failed).item()
     if failed > -1:
-        kept = folder / checkpoints.NAME
         raise TrainingError(
             f"the loss is not finite at step {failed}: the run stops, "
-            + (f"and {kept} keeps the last good weights" if kept.exists() else "with nothing kept")
+            + (f"and {folder / checkpoints.NAME} keeps the last good weights" if kept(folder)
+               else "with nothing kept")
             + "; a lower --rate or another --seed may go further"
         )
     return mean / (run.step - since)
@@ -265,10 +294,16 @@ def fast(device):
 
 @contextlib.contextmanager
 def stopping():
-    """An event that Ctrl-C (or a polite kill) sets, so that a loop can end between two steps."""
+    """An event that a loop ends by, between two steps.
+
+    Ctrl-C sets it, a polite kill, and the end of the terminal unless `nohup` has it ignored.
+    """
     stop, previous = threading.Event(), {}
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)  # Windows has no SIGHUP
+            if not number or name == "SIGHUP" and signal.getsignal(number) == signal.SIG_IGN:
+                continue
             previous[number] = signal.signal(number, lambda *_: stop.set())
     try:
         yield stop

@@ -81,11 +81,11 @@ def find(name):
 
 def save(path, model, card, dtype=torch.float16):
     """Write a network and its card, whole or not at all. Half precision unless told otherwise."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save as packed
 
     tensors = {n: v.detach().to("cpu", dtype).contiguous() for n, v in model.state_dict().items()}
     with rolls.replacing(path) as temporary:
-        save_file(tensors, str(temporary), metadata={"card": json.dumps(card)})
+        temporary.write_bytes(packed(tensors, {"card": json.dumps(card)}))
 
 
 def load(name="best", device="cpu"):

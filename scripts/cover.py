@@ -242,7 +242,7 @@ def cards(model, own, path, piece, bach):
     yield "04-deriving-eq8", walks()
     yield "05-watching", noisy(short, ramp)
     yield "06-unet", unet(short)
-    log = (ROOT / "data" / "best-first-log.jsonl").read_text().splitlines()
+    log = (ROOT / "data" / "best-first-log.jsonl").read_text(encoding="utf-8").splitlines()
     yield "07-training", curve([json.loads(line) for line in log])
     colours = np.array([PAPER, GREY, MADE])
     seen = colours[emerging(path, piece)]
@@ -282,9 +282,13 @@ def main():
     image = emerging(path, piece)
     cover(image, ROOT / "data" / "cover.png")
     cells = glyph(image)
-    (STATIC / "logo.svg").write_text(wordmark(cells, plotting.INK, "#a8b2c2", plotting.MADE))
-    (STATIC / "logo-dark.svg").write_text(wordmark(cells, MOON, MIST, GLOW))
-    (STATIC / "favicon.svg").write_text(icon(cells))
+    pictures = {
+        "logo.svg": wordmark(cells, plotting.INK, "#a8b2c2", plotting.MADE),
+        "logo-dark.svg": wordmark(cells, MOON, MIST, GLOW),
+        "favicon.svg": icon(cells),
+    }
+    for name, text in pictures.items():
+        (STATIC / name).write_text(text, encoding="utf-8")
     (STATIC / "cards").mkdir(exist_ok=True)
     bach = datasets.chorales("test", progress=False)[0].roll[:, : rolls.LENGTH]
     for name, picture in cards(model, own, path, piece, bach):

@@ -42,7 +42,7 @@ KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 def chapters():
     """The notebooks that the table of contents names, in its order."""
-    toc = yaml.safe_load((BOOK / "_toc.yml").read_text())
+    toc = yaml.safe_load((BOOK / "_toc.yml").read_text(encoding="utf-8"))
     names = [toc["root"]] + [c["file"] for part in toc["parts"] for c in part["chapters"]]
     return [BOOK / f"{name}.ipynb" for name in names if (BOOK / f"{name}.ipynb").exists()]
 
@@ -85,7 +85,8 @@ def settle(notebook):
 
 def install_cell():
     """The source of the cell that installs, with the address of _config.yml."""
-    return INSTALL.format(url=yaml.safe_load(CONFIG.read_text())["repository"]["url"])
+    settings = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+    return INSTALL.format(url=settings["repository"]["url"])
 
 
 def execute(path):

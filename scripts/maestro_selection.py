@@ -71,7 +71,8 @@ def main():
         "archives": [told(root) for root in options.root],
     }
     with rolls.replacing(OUT) as temporary:
-        temporary.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
+        text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+        temporary.write_text(text, encoding="utf-8")
     for one in document["archives"]:
         print(f"{one['version']}: {one['run_on']}")
         for row in one["readings"]:

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 BOOK = ROOT / "book"
 HTML = ROOT / "_build" / "html"
 SECONDS = ROOT / "_build" / "chapters.json"
-TOC = yaml.safe_load((BOOK / "_toc.yml").read_text())
+TOC = yaml.safe_load((BOOK / "_toc.yml").read_text(encoding="utf-8"))
 PAGES = [TOC["root"]] + [c["file"] for part in TOC["parts"] for c in part["chapters"]]
 CHAPTERS = [name for name in PAGES if re.match(r"\d\d-", name)]
 STATE = "application/vnd.jupyter.widget-state+json"
@@ -66,7 +66,7 @@ class Page(HTMLParser):
         self.path = path
         self.anchors, self.links, self.pictures, self.loads = set(), [], [], []
         self.state, self.styles, self.inside, self.article = [], [], None, False
-        self.feed(path.read_text())
+        self.feed(path.read_text(encoding="utf-8"))
         for text in self.state:  # the sliders' frames are pictures too
             for widget in json.loads(text)["state"].values():
                 value = widget["state"].get("value")
@@ -103,7 +103,7 @@ class Page(HTMLParser):
 
 def notebook(name):
     path = BOOK / f"{name}.ipynb"
-    return json.loads(path.read_text())["cells"] if path.exists() else []
+    return json.loads(path.read_text(encoding="utf-8"))["cells"] if path.exists() else []
 
 
 def exercises(name):
@@ -144,7 +144,7 @@ def strangers(page):
         if url.netloc:
             yield f"{page.path.name}: {load[:90]}"
         elif url.path.endswith(".css"):
-            styles.append((page.path.parent / unquote(url.path)).read_text())
+            styles.append((page.path.parent / unquote(url.path)).read_text(encoding="utf-8"))
     for style in styles:
         for address in re.findall(r"""(?:url\(|@import)\s*["']?((?:https?:)?//[^"')\s]+)""", style):
             yield f"{page.path.name}: {address[:90]}"
@@ -211,7 +211,7 @@ def rows(html=HTML):
 
 def timing():
     """The chapters' seconds in the last run of the tests: two at a time, as two cores allow."""
-    seconds = json.loads(SECONDS.read_text()) if SECONDS.exists() else {}
+    seconds = json.loads(SECONDS.read_text(encoding="utf-8")) if SECONDS.exists() else {}
     missing = [n for n in PAGES if notebook(n) and f"book/{n}.ipynb" not in seconds]
     if missing:
         return Row("the whole book on 2 cores", "not measured", "< 8 minutes", None)

@@ -133,7 +133,8 @@ def main(arguments=None):
         if left() < 30 * options.sitting:  # measuring needs the better half of a sitting
             print("trained; run the same command again to sample, measure and pack")
             return AGAIN
-        (folder / "machine.json").write_text(json.dumps(machine(run), indent=1) + "\n")
+        text = json.dumps(machine(run), indent=1) + "\n"
+        (folder / "machine.json").write_text(text, encoding="utf-8")
         share = min(0.1, 0.5 * left() / run.elapsed)
         for line in runs.leave(folder, music, name=options.data, share=share, device=run.device,
                                progress=sys.stderr.isatty()):

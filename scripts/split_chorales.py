@@ -84,7 +84,7 @@ def main():
     out = Path(__file__).parents[1] / "binolab" / "chorales.json"
     document = {"music21": music21.__version__, "run": RUN}
     document |= {split: sorted(names) for split, names in splits.items()}
-    out.write_text(json.dumps(document, indent=1) + "\n")
+    out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     counts = {split: len(names) for split, names in splits.items()}
     print(f"{len(found)} chorales in {len(families)} families: {counts} -> {out}")
 

@@ -118,18 +118,20 @@ def main():
                 copy(source / name, new / target)
             if package == "@fontsource/source-sans-3":
                 true_type(source)
-            licence = json.loads((source / "package.json").read_text())["license"]
+            licence = json.loads((source / "package.json").read_text(encoding="utf-8"))["license"]
             kept = ", ".join(f"`{target}`" for target in wanted.values())
             rows.append(f"| {package} | {version} | {licence} | {purpose} | {kept} |")
         # the package comes without its licence; ipywidgets, of the same project, has it
-        licence = next(f for f in files("ipywidgets") if f.name == "LICENSE").read_text()
-        (new / MANAGER / "LICENSE").write_text(licence)
+        licence = next(f for f in files("ipywidgets") if f.name == "LICENSE").read_binary()
+        (new / MANAGER / "LICENSE").write_bytes(licence)
         (new / "vendor" / "README.md").write_text(
             "# Vendored: what the pages load\n\n"
             "Written by `make vendor` (`scripts/vendor.py`); do not edit by hand.\n\n"
             "| npm package | version | licence | what for | files |\n"
             "|---|---|---|---|---|\n" + "\n".join(rows) + "\n\n"
-            "The `.woff2` beside the widgets' manager is Font Awesome 5 Free Solid (SIL OFL 1.1).\n"
+            "The `.woff2` beside the widgets' manager is Font Awesome 5 Free Solid (SIL OFL "
+            "1.1).\n",
+            encoding="utf-8",
         )
         for folder in FOLDERS:
             shutil.rmtree(EXTRA / folder, ignore_errors=True)

@@ -1,5 +1,6 @@
 """The command line, end to end: real files in, real files out; every fault in one line, status 2."""
 
+import io
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ import pretty_midi
 import pytest
 import torch
 
-from binolab import cli, presets, rolls, training, weights
+from binolab import cli, evaluation, presets, rolls, runs, training, weights
 
 MELODY = [(67, 1), (67, 1), (69, 0.5), (71, 0.5), (72, 2), (71, 1), (69, 1), (67, 2), (64, 1), (67, 2)]
 
@@ -283,7 +284,7 @@ def midi_files(folder, count):
     return folder
 
 
-def test_train_on_a_folder_then_generate(tmp_path, capfd):
+def test_train_on_a_folder_then_generate(tmp_path, capfd, monkeypatch):
     data, out = midi_files(tmp_path / "data", 20), tmp_path / "run"
     assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 3) == 0
     told = capfd.readouterr()
@@ -303,6 +304,36 @@ def test_train_on_a_folder_then_generate(tmp_path, capfd):
     assert (out / "report.json").read_bytes() == before  # nothing was left to do
     assert run("generate", "-o", tmp_path / "new.mid", "--model", out, "--steps", 2) == 0
     assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 3) == 2
+    resumed = ["train", "--data", data, "--out", out, "--preset", "tiny", "--resume"]
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "curve", interrupted)
+        assert run(*resumed, "--steps", 5) == 130  # two steps more
+    told = capfd.readouterr()
+    assert "step 5 of 5; finished" in told.out and f"{out / 'samples'}: 4 pieces" in told.out
+    assert "nothing was written" not in told.err
+    assert "holds the finished run, but not yet its curve, report: " in told.err.splitlines()[-1]
+    assert (out / "report.json").read_bytes() == before
+    assert run(*resumed) == 0  # its own total, where none is given
+    assert "step 5 of 5; finished" in capfd.readouterr().out
+    document = json.loads((out / "report.json").read_bytes())
+    assert document["facts"]["command"].endswith("--preset tiny")
+    document["facts"]["model"] = os.fsdecode(b"gr\xf6\xdfe $x")  # Latin-1, as older systems had it
+    assert evaluation.report(document).encode().startswith(b"# gr\\xf6\\xdfe $x\n")
+    bits = np.zeros((1, card["pitches"], card["length"]), bool)
+    evaluation.page(document, bits, bits).savefig(io.BytesIO(), dpi=20)
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+def test_a_locale_without_the_letter_fails_no_finished_run(tmp_path, monkeypatch):
+    data, said = midi_files(tmp_path / "data", 2), io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(said, encoding="ascii"))
+    assert run("train", "--data", data, "--out", tmp_path / "Größe", "--preset", "tiny",
+               "--steps", 1, "--no-evaluation") == 0
+    sys.stdout.flush()
+    assert b"Gr\\xf6\\xdfe: step 1 of 1; finished" in said.getvalue()
 
 
 def test_train_faults(tmp_path, capsys):

@@ -178,6 +178,54 @@ def write(path, pitch=60, beats=2):
     rolls.write_midi(rolls.to_midi(roll, low=21), path)
 
 
+def smf(*events, ticks=1):
+    """A MIDI file of few bytes: (ticks to wait, the event's bytes); `ticks` to a beat."""
+
+    def variable(number):
+        found = [number & 127]
+        while number := number >> 7:
+            found.insert(0, number & 127 | 128)
+        return bytes(found)
+
+    track = b"".join(variable(wait) + bytes(event) for wait, event in (*events, (0, END)))
+    head = b"MThd" + bytes([0, 0, 0, 6, 0, 0, 0, 1]) + ticks.to_bytes(2, "big")
+    return head + b"MTrk" + len(track).to_bytes(4, "big") + track
+
+
+ON, OFF, END = (0x90, 60, 80), (0x80, 60, 0), (0xFF, 0x2F, 0)
+STRAYS = {
+    "far": smf((0, ON), (1, OFF), (9_000, ON), (1, OFF)),
+    "late": smf((300, ON), (1, OFF)),
+    "drone": smf((0, ON), (9_000, OFF)),
+    "long": smf(*[(200, ON), (1, OFF)] * 60),
+}
+
+
+@pytest.mark.parametrize("name", STRAYS)
+def test_a_stray_file_is_skipped_before_its_roll_is_drawn(name, tmp_path, capsys, monkeypatch):
+    """47 bytes would turn the data into silence, 45 fill the memory."""
+    for i in range(3):
+        write(tmp_path / f"{i}.mid", 60 + i, beats=200)
+    (tmp_path / "stray.mid").write_bytes(STRAYS[name])
+    draw = folders.draw
+    monkeypatch.setattr(folders, "draw", lambda n, *a: draw(n, *a) if len(n) == 1 else 1 / 0)
+    found = datasets.midi_folder(tmp_path, progress=False)
+    assert len(found) == 3 and list(found.skipped) == ["stray.mid"]
+    said = capsys.readouterr().err.strip()
+    assert "stray.mid: " in said and " beat" in said and "; cut" in said and "\n" not in said
+    assert datasets.density(found) == pytest.approx(1 / found.pitches)
+
+
+def test_a_long_piece_with_long_rests_is_kept():
+    beats = np.arange(0, folders.LONGEST - 300, folders.PAUSE)
+    notes = np.stack([0 * beats + 60, 24 * beats, 24 * beats + 24], axis=1)
+    assert folders.unfit(notes.tolist()) is None
+    notes[1:, 1:] += 24
+    assert "257 beats from beat 0, and 256 are the most" in folders.unfit(notes.tolist())
+    notes = [(60, 0, 24), (60, 24 * folders.LONGEST, 24 * folders.LONGEST + 24)]
+    assert f"{folders.LONGEST + 1:,} beats long" in folders.unfit(notes)
+
+
 def test_a_folder_is_read_to_the_bottom_and_bad_files_are_named_and_skipped(tmp_path, capsys):
     write(tmp_path / "b.mid", 60)
     write(tmp_path / "deep" / "a.MIDI", 62)

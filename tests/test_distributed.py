@@ -17,7 +17,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from binolab import batches, devices, presets, rolls, training, weights
+from binolab import batches, checkpoints, devices, presets, rolls, training, weights
 from binolab.datasets import Piece
 
 pytest.importorskip("accelerate", reason='needs the extra "distributed"')
@@ -56,6 +56,10 @@ def main(folder):
     found = {name: losses(config, team) for name, config in CONFIGS.items()}
     run = training.train(CONFIGS["frames"], pieces(), pieces(), folder / "two", prior=0.1,
                          device="cpu", every=0.0, progress=False)
+    try:
+        training.train(CONFIGS["frames"], pieces(), pieces(), folder / "taken", prior=0.1)
+    except training.TrainingError as error:
+        (folder / f"refused-{team.rank}").write_text(str(error))
     if team.first:
         alone = {name: losses(config, alone) for name, config in CONFIGS.items()}
         facts = {"together": found, "alone": alone, "size": team.size, "step": run.step}
@@ -74,8 +78,9 @@ def torchrun(*arguments):
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory):
     folder = tmp_path_factory.mktemp("two")
-    process = torchrun(__file__, folder)
-    _, said = process.communicate(timeout=300)
+    with checkpoints.lock(folder / "taken"):
+        process = torchrun(__file__, folder)
+        _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     return folder, json.loads((folder / "found.json").read_text())
 
@@ -102,6 +107,13 @@ def test_a_run_of_two_leaves_what_a_run_of_one_does(outcome, tmp_path):
         torch.testing.assert_close(one[key], two[key], rtol=1e-3, atol=1e-4)
     last = json.loads((folder / "two" / "log.jsonl").read_text().splitlines()[-1])
     assert last["step"] == STEPS and "bound" in last["valid"]
+
+
+def test_a_folder_in_use_is_refused_to_all(outcome):
+    for rank in range(2):
+        said = (outcome[0] / f"refused-{rank}").read_text()
+        assert "taken: another training is at work in it" in said
+    assert not (outcome[0] / "taken").exists()
 
 
 def test_ctrl_c_stops_all_and_leaves_a_run(tmp_path):

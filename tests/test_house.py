@@ -1,5 +1,6 @@
 """The house: what is declared agrees, what is committed travels, and the chapters are executed."""
 
+import ast
 import json
 import re
 import subprocess
@@ -80,6 +81,18 @@ def test_constraints_pin_all_that_is_installed():
             if r.marker is None or any(r.marker.evaluate(w) for w in wanted):
                 todo.append((r.name, r.extras))
     assert len(seen) > 100
+
+
+def test_text_is_utf_8_whatever_the_locale():
+    for path in [*(ROOT / "binolab").glob("*.py"), *(ROOT / "scripts").glob("*.py")]:
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(call, ast.Call):
+                continue
+            name, modes = ast.unparse(call.func), [ast.unparse(a) for a in call.args[1:2]]
+            text = name.endswith((".read_text", ".write_text")) or (
+                name == "open" and not any("b" in mode for mode in modes))
+            said = any(k.arg == "encoding" for k in call.keywords)
+            assert said or not text, f"{path.name}:{call.lineno}: {name} without encoding="
 
 
 def test_one_version():

@@ -5,7 +5,13 @@ import dataclasses
 import errno
 import json
 import math
+import os
 import signal
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +19,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from binolab import batches, devices, presets, rolls, training, weights
+from binolab import batches, checkpoints, devices, presets, rolls, training, weights
 from binolab.datasets import Piece
 
+STOPS = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
 PITCHES = 16
 TINY = presets.Config(
     arguments={"width": 16, "depth": 1, "heads": 2, "filters": 8, "dropout": 0.1},
@@ -47,14 +54,14 @@ def pieces():
 
 @pytest.fixture
 def go(pieces, tmp_path, monkeypatch):
-    """go(config, folder, stop=step) trains; a real SIGINT arrives during step `stop`."""
+    """go(config, folder, stop=step) trains; a real signal arrives during step `stop`."""
     advance = training.Run.advance
 
-    def go(config, folder, stop=None, **options):
+    def go(config, folder, stop=None, number=signal.SIGINT, **options):
         def interrupted(run, bank):
             value = advance(run, bank)
             if run.step == stop:
-                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(number)
             return value
 
         monkeypatch.setattr(training.Run, "advance", interrupted)
@@ -266,14 +273,24 @@ def test_the_seed_decides_the_run(go, tmp_path):
     assert any(not torch.equal(a[k], c[k]) for k in a)
 
 
-def test_ctrl_c_leaves_a_checkpoint_that_can_be_used(go, tmp_path):
-    handler = signal.getsignal(signal.SIGINT)
-    run = go(TINY, "run", stop=2)
-    assert run.step == 2 and signal.getsignal(signal.SIGINT) is handler
+@pytest.mark.parametrize("number", STOPS)
+def test_ctrl_c_leaves_a_checkpoint_that_can_be_used(go, number, tmp_path):
+    handler = signal.getsignal(number)
+    run = go(TINY, "run", stop=2, number=number)
+    assert run.step == 2 and signal.getsignal(number) is handler
     model, card = weights.load(tmp_path / "run")
     assert card["trained"]["step"] == 2
     assert model(torch.zeros(1, 1, PITCHES, 48), torch.tensor([0.5])).isfinite().all()
     assert not [n for n in contents(tmp_path / "run") if n.endswith(".tmp") or ".tmp." in n]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs SIGHUP")
+def test_nohup_is_heeded(go):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert go(TINY, "run", stop=2, number=signal.SIGHUP).step == 8
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("asked", range(1, 8))
@@ -326,6 +343,189 @@ def test_other_settings_or_other_data_are_not_a_resumption(go, tmp_path):
     assert contents(tmp_path / "run") == before
 
 
+# --- what is a user's stays -----------------------------------------------------------------------
+
+
+def test_files_that_are_not_of_the_run_stay(go, tmp_path):
+    """And on resuming, what a killed process left of the run's own goes."""
+    theirs = (".draft.tmp.mid", ".notes.tmp.txt", ".tmpabcdef", ".notes.123.tmp.txt", "notes.txt",
+              ".log.1.tmp.json", ".notes.txt.0123abcd.binolab-tmp", ".config.tmp.json", ".model.123.tmp.safetensors.bak")
+    (tmp_path / "run").mkdir()
+    for name in theirs:
+        (tmp_path / "run" / name).write_text("mine")
+    go(PAPER, "run", stop=2)
+    left = []
+    for name in checkpoints.OWN:
+        with contextlib.suppress(KeyError), rolls.replacing(tmp_path / "run" / name) as temporary:
+            left.append(temporary)
+            raise KeyError  # the name is known
+        temporary.write_text("half")
+        left.append(temporary.with_name(f".{name}.0123abcd.binolab-tmp"))
+        left[-1].write_text("half")
+    go(PAPER, "run", resume=True)
+    assert all((tmp_path / "run" / name).read_text() == "mine" for name in theirs)
+    assert len(left) == 2 * len(checkpoints.OWN) and not any(path.exists() for path in left)
+
+
+@pytest.mark.parametrize("name", checkpoints.OWN[2:])
+def test_files_of_its_names_that_are_no_runs_are_not_written_over(go, name, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / name).write_text('{"model_type": "bert"}')
+    refused(lambda: go(PAPER, "model"), f"a {name} that a run would write over", "another folder")
+    assert contents(tmp_path / "model") == {name: b'{"model_type": "bert"}'}
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_starts_again(go, tmp_path):
+    go(PAPER, "run", stop=1)
+    for name in (checkpoints.NAME, checkpoints.PREVIOUS):
+        (tmp_path / "run" / name).unlink(missing_ok=True)
+    assert go(PAPER, "run").step == 8
+    assert [row["step"] for row in log(tmp_path / "run")] == [8]
+
+
+HOLD = """
+import sys
+from binolab import checkpoints
+with checkpoints.lock(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_folder_is_for_one_training_until_its_process_is_gone(go, tmp_path):
+    go(PAPER, "run", stop=2)
+    before = contents(tmp_path / "run")
+    for name, options in (("run", {"resume": True}), ("new/deep", {})):
+        held = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / name)], text=True,
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert held.stdout.readline() == "held\n"
+        refused(lambda: go(PAPER, name, **options), name, "another training is at work", "wait")
+        held.kill()
+        held.communicate()
+    (tmp_path / "run" / checkpoints.LOCK).unlink()
+    assert contents(tmp_path / "run") == before
+    assert go(PAPER, "run", resume=True).step == 8 and go(PAPER, "new/deep").step == 8
+    assert not any(checkpoints.LOCK in contents(tmp_path / n) for n in ("run", "new/deep"))
+
+
+def test_a_training_holds_its_folder_to_its_end(pieces, tmp_path, monkeypatch):
+    said, advance = [], training.Run.advance
+
+    def other(resume):
+        try:
+            training.train(PAPER, pieces, pieces, tmp_path / "run", prior=0.1, resume=resume)
+        except training.TrainingError as error:
+            said.append(str(error))
+
+    def watched(run, bank):
+        for resume in (False, True):
+            thread = threading.Thread(target=other, args=(resume,))
+            thread.start()
+            thread.join()
+        return advance(run, bank)
+
+    monkeypatch.setattr(training.Run, "advance", watched)
+    config = dataclasses.replace(PAPER, steps=1)
+    training.train(config, pieces, pieces, tmp_path / "run", prior=0.1, progress=False)
+    assert len(said) == 2 and all("another training is at work" in line for line in said)
+
+
+def test_a_refusal_leaves_no_folder(go, tmp_path):
+    config = dataclasses.replace(TINY, length=50)
+    refused(lambda: go(config, "new/deep"), "window of 50 ticks")
+    assert contents(tmp_path) == {}
+
+
+def test_weights_get_the_usual_mode(go, tmp_path):
+    before = os.umask(0o027)
+    try:
+        go(PAPER, "run", stop=2)
+    finally:
+        os.umask(before)
+    modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in (tmp_path / "run").iterdir()}
+    assert len(modes) == 4 and set(modes.values()) == {0o640}
+
+
+# --- other data, another total -------------------------------------------------------------------
+
+
+def test_what_changed_in_the_data_is_said(go, pieces, tmp_path):
+    go(PAPER, "run", stop=2)
+    before = contents(tmp_path / "run")
+    a, b, c = pieces
+    moved = Piece(b.name, np.roll(b.roll, 24, axis=1))  # as many lit cells: the same density
+    for learned, held, words in (
+        ([a, b, c, Piece("new", a.roll)], [a], ["1 piece added (new)"]),
+        ([a, b], [a], ["1 piece removed (2)"]),
+        ([a, moved, c], [a], ["1 piece altered (1)"]),
+        ([a, moved] + [Piece(f"x{i}", c.roll) for i in range(5)], [a],
+         ["5 pieces added (x0, x1, x2, …)", "1 piece removed (2)", "1 piece altered (1)"]),
+        ([a, c, b], [a], ["another order"]), ([a, b, c], [b], ["held out"]),
+    ):
+        refused(
+            lambda: training.train(PAPER, learned, held, tmp_path / "run", prior=0.1, resume=True),
+            "the data changed since the run began", f"--start {tmp_path / 'run'}", *words,
+        )
+    assert contents(tmp_path / "run") == before
+    assert go(PAPER, "run", resume=True).step == 8
+
+
+def test_a_finished_run_goes_on_to_more_steps(go, tmp_path):
+    more = dataclasses.replace(TINY, steps=14)
+    go(TINY, "run", every=0.0)
+    before = log(tmp_path / "run")
+    go(TINY, "parts", every=0.0)
+    assert go(more, "run", resume=True, every=0.0).step == 14
+    rows = log(tmp_path / "run")
+    assert rows[:8] == before and [row["step"] for row in rows] == list(range(1, 15))
+    assert before[-1]["rate"] == pytest.approx(0, abs=1e-9) and rows[-1]["rate"] == 0
+    for row in rows[8:]:  # as in a run of 14 from the first
+        assert row["rate"] == pytest.approx(training.rate_at(more, row["step"]))
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["steps"] == 14
+    assert weights.load(tmp_path / "run")[1]["trained"]["steps"] == 14
+    go(more, "parts", resume=True, stop=10)
+    assert go(more, "parts", resume=True).step == 14
+    whole, parts = (load_file(tmp_path / n / checkpoints.NAME) for n in ("run", "parts"))
+    assert all(torch.equal(whole[k], parts[k]) for k in whole)
+    assert go(more, "run", resume=True).step == 14  # and stays so
+
+
+def test_a_finished_run_goes_on_for_more_minutes(go, tmp_path):
+    less, more = (dataclasses.replace(PAPER, minutes=m) for m in (0.01, 0.03))
+    step = go(less, "run").step
+    run = go(more, "run", resume=True)
+    assert run.step > step and 1.8 <= run.elapsed < 2.5 and run.rate == 0
+    rows = log(tmp_path / "run")
+    assert [r["elapsed"] for r in rows] == sorted(r["elapsed"] for r in rows)
+
+
+def test_a_run_that_was_stopped_takes_another_total(go, tmp_path):
+    go(TINY, "run", stop=3)
+    before = contents(tmp_path / "run")
+    for steps in (2, 3):
+        fewer = dataclasses.replace(TINY, steps=steps)
+        refused(lambda: go(fewer, "run", resume=True), "has had 3 steps", "--steps")
+    short = dataclasses.replace(TINY, steps=900, minutes=1e-6)
+    refused(lambda: go(short, "run", resume=True), "minutes that are more")
+    assert contents(tmp_path / "run") == before
+    assert go(dataclasses.replace(TINY, steps=5), "run", resume=True).step == 5
+    assert go(dataclasses.replace(TINY, minutes=0.02), "run", resume=True).step > 5
+
+
+def test_after_a_new_total_the_rate_warms_up_to_that_of_the_longer_run():
+    old, new = (presets.Config(steps=s, warmup=30, rate=1.0) for s in (1000, 2000))
+    turn = (1000, 60.0, training.rate_at(old, 1000))
+    rates = [training.rate_at(new, s, 0.0, turn) for s in range(1000, 2001)]
+    assert rates[0] == pytest.approx(training.rate_at(new, 1000) / 30)
+    assert all(a < b for a, b in zip(rates[:29], rates[1:30]))
+    assert rates[29:] == [training.rate_at(new, s) for s in range(1029, 2001)]
+    assert all(a > b for a, b in zip(rates[29:], rates[30:])) and rates[-1] == pytest.approx(0)
+    timed = presets.Config(minutes=2, warmup=30, rate=1.0)  # a twentieth of the minute: 3 s
+    at = [training.rate_at(timed, 1000, s, (1000, 60.0, 0.0)) for s in (60.0, 61.5, 63.0, 120.0)]
+    full = [training.rate_at(timed, 1000, s) for s in (61.5, 63.0)]
+    assert at == pytest.approx([0.5 / 30, full[0] / 2, full[1], 0.0])
+
+
 def test_nothing_to_resume_is_said_before_any_work(go, tmp_path):
     refused(lambda: go(PAPER, "none", resume=True), "nothing to resume", "without --resume")
     assert not (tmp_path / "none").exists()
@@ -355,17 +555,23 @@ def test_a_checkpoint_is_written_whole_or_not_at_all(go, tmp_path, monkeypatch):
     go(PAPER, "run", stop=2)
     before = (tmp_path / "run" / "checkpoint.safetensors").read_bytes()
 
-    def disk_full(tensors, name, metadata):
-        with open(name, "wb") as file:
-            file.write(b"half")
+    def disk_full(path, data):
+        with open(path, "wb") as file:
+            file.write(data[: len(data) // 2])
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("safetensors.torch.save_file", disk_full)
+        patch.setattr(Path, "write_bytes", disk_full)
         refused(lambda: go(PAPER, "run", resume=True), "No space left on device", "--resume")
     assert (tmp_path / "run" / "checkpoint.safetensors").read_bytes() == before
     assert len(contents(tmp_path / "run")) == 4
     assert go(PAPER, "run", resume=True).step == 8
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", disk_full)
+        with pytest.raises(training.TrainingError, match="none before it.* start again") as caught:
+            go(PAPER, "new")
+    assert "--resume" not in str(caught.value)
+    assert go(PAPER, "new").step == 8
 
 
 def test_another_size_trains(tmp_path):
