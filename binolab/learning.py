@@ -135,6 +135,7 @@ class Run:
             "schedule": list(config.schedule), "T": config.T, "low": config.low,
             "pitches": pitches, "ticks": config.ticks, "length": config.length,
         }
+        weights.check(self.card)  # what could not be read again is not trained
         self.alpha_bar = weights.schedule(self.card).float().to(device)
         self.failed = torch.full((), -1, device=device)  # first step whose loss was not finite
         self.call = self.team.wrap(Logits(self.model))
