@@ -266,6 +266,7 @@ class Run:
         weights.save(folder / "model.safetensors", self.ema, card)
         checkpoints.write(folder, tensors, facts)
 
+    @checkpoints.fitting
     def restore(self, folder):
         """Take up a run where its checkpoint left it; a damaged one, where the one before did.
 
