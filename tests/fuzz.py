@@ -93,24 +93,26 @@ def notes(first=60, count=8, length=96, channel=0, running=False):
     return found
 
 
-def midi_seeds():
-    """Valid small MIDI files of many kinds."""
+def tracks_of_seeds():
+    """Valid small pieces of many kinds: what `midi_file` takes."""
     tune = notes()
     controls = b"\0\xb0\x40\x7f\0\xc0\x28\0\xe0\0\x50\0\xd0\x30\0\xa0\x3c\x30"
+    long = notes(60, 8, 192) + notes(72, 8, 192) + notes(50, 8, 192)
     return [
-        midi_file(tune + END, kind=0),
-        midi_file(notes(running=True) + END, kind=0, ticks=480),
-        midi_file(TEMPO + SIGNS + END, TEXTS + tune + END),
-        midi_file(TEMPO + END, controls + tune + b"\x60\xb0\x40\0" + END, ticks=24),
-        midi_file(tune + END, notes(48, 4, 192, 1) + END, notes(36, 8, 48, 9) + END),
-        midi_file(*(notes(40 + i, 2, 96, i) + END for i in range(16))),
-        midi_file(notes(60, 8, 96 * 2) + notes(72, 8, 96 * 2) + notes(50, 8, 96 * 2) + END),
-        midi_file(tune + SIGNS + tune + TEMPO + tune + END, ticks=960),
-        midi_file(tune + END, kind=2),
+        ([tune], {"kind": 0}),
+        ([notes(running=True)], {"kind": 0, "ticks": 480}),
+        ([TEMPO + SIGNS, TEXTS + tune], {}),
+        ([TEMPO, controls + tune + b"\x60\xb0\x40\0"], {"ticks": 24}),
+        ([tune, notes(48, 4, 192, 1), notes(36, 8, 48, 9)], {}),
+        ([notes(40 + i, 2, 96, i) for i in range(16)], {}),
+        ([long], {}),
+        ([tune + SIGNS + tune + TEMPO + tune], {"ticks": 960}),
+        ([tune], {"kind": 2}),
     ]
 
 
-MIDI = midi_seeds()
+TRACKS = tracks_of_seeds()
+MIDI = [midi_file(*(track + END for track in tracks), **more) for tracks, more in TRACKS]
 
 
 def network():
@@ -181,7 +183,8 @@ CACHE, CACHED, ROLLS = cache_seed()
 
 # --- damage --------------------------------------------------------------------------------------
 
-NUMBERS = [0, 1, 2, 127, 128, 255, 2**14, 2**15 - 1, 2**16 - 1, 2**21, 2**28 - 1, 2**31 - 1, 2**32 - 1]
+NUMBERS = [0, 1, 2, 127, 128, 255, 2**14, 2**15 - 1, 2**16 - 1, 2**21, 2**23, 2**28 - 1, 2**31 - 1,
+           2**32 - 1]
 VALUES = [
     0, -1, 1, 2, 3, 7, 128, 2**31, 2**63, 10**30, 0.5, -0.5, 1e308, float("nan"), float("inf"), "",
     "x" * 999, "\0", "\x1b[2J", "é", None, True, [], {}, [0], [[1]], {"a": 1}, [1e9] * 99,
@@ -222,28 +225,49 @@ def damaged(data, dice, others):
     return bytes(data)
 
 
+METAS = {  # sound data of some events that are not notes
+    1: b"text", 3: b"name", 5: b"la", 0x2F: b"", 0x51: b"\7\xa1\x20", 0x58: b"\4\2\x18\x08",
+    0x59: b"\2\0", 0x54: b"\x21\0\0\0\0", 0x20: b"\0", 0x7F: b"\0",
+}
+
+
 def wild(dice):
-    """A MIDI file of events at random, whole in its chunks."""
+    """A MIDI file of events at random, whole in its chunks; in some, few or many events are odd."""
+    odd = dice.choice([0, 0.01, 0.01, 0.05, 0.3])
     tracks = []
     for _ in range(dice.choice([1, 1, 2, 5, 40])):
-        found = b""
+        found, chord = b"", dice.sample(range(33, 89), 3)
         for _ in range(dice.choice([3, 20, 200])):
-            delta = dice.choice([0, 0, 0, 1, 24, 96, 96, *NUMBERS])
-            status = dice.choice([0x80, 0x90, 0x90, 0x90, 0xA0, 0xB0, 0xC0, 0xD0, 0xE0])
-            event = bytes([status | dice.randrange(16), dice.randrange(128), dice.randrange(128)])
+            delta = dice.choice(NUMBERS) if dice.random() < odd else dice.choice([0, 0, 1, 24, 96])
+            status = dice.choice([*[0x80, 0x90] * 4, 0xA0, 0xB0, 0xC0, 0xD0, 0xE0])
+            pitch = dice.randrange(128) if dice.random() < odd else dice.choice(chord)
+            event = bytes([status | dice.choice([0, 0, 1, 9]), pitch, dice.randrange(128)])
             event = event[:2] if status in (0xC0, 0xD0) else event
-            if dice.random() < 0.2:
-                data = dice.randbytes(dice.choice([0, 1, 2, 3, 4, 5, 200]))
-                kind = dice.choice([1, 3, 5, 0x20, 0x21, 0x2F, 0x51, 0x51, 0x54, 0x58, 0x59, 0x7F])
+            if dice.random() < 0.1:
+                kind = dice.choice(list(METAS))
+                kind = kind if kind != 0x2F or dice.random() < odd else 0x51
+                data = METAS[kind]
+                if dice.random() < max(odd, 0.05):
+                    data = dice.randbytes(len(data) if dice.random() < 0.7 else dice.randrange(9))
                 event = b"\xff" + bytes([kind]) + vlq(len(data)) + data
             found += vlq(delta) + event
-        tracks.append(found + dice.choice([END, END, b""]))
-    return midi_file(*tracks, kind=dice.choice([0, 1, 2, 3]),
-                     ticks=dice.choice([1, 24, 96, 480, 32767, 0, 0x8000, 0xE728]))
+        tracks.append(found + END)
+    ticks = dice.choice([0, 1, 0x8000, 0xE728]) if dice.random() < odd else dice.choice(
+        [24, 96, 480, 32767])
+    return midi_file(*tracks, kind=dice.choice([0, 1, 1, 2]), ticks=ticks)
 
 
 def midi(dice):
-    return wild(dice) if dice.random() < 0.2 else damaged(dice.choice(MIDI), dice, MIDI)
+    """A MIDI file of one of three kinds: events at random, one track damaged, bytes damaged."""
+    kind = dice.randrange(3)
+    if kind == 0:
+        return wild(dice)
+    if kind == 1:
+        return damaged(dice.choice(MIDI), dice, MIDI)
+    tracks, more = dice.choice(TRACKS)
+    tracks, at = list(tracks), dice.randrange(len(tracks))
+    tracks[at] = damaged(tracks[at], dice, tracks)
+    return midi_file(*(track + END for track in tracks), **more)
 
 
 def altered(value, dice):
@@ -467,10 +491,9 @@ def attempt(case, base):
         sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)
         limit()
         fault = TARGETS[case.target][0](case)
-    except MemoryError:
-        fault = "memory"
     except BaseException as error:
-        fault, told = place(error), traceback.format_exc()
+        told, short = traceback.format_exc(), "memory" in str(error) or type(error) is MemoryError
+        fault = f"{'memory: ' * short}{place(error)}"
     sys.stdout.flush()
     sys.stderr.flush()
     lines = (base / "said").read_text(errors="replace").splitlines()
