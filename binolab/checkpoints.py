@@ -9,10 +9,10 @@ Chapter: 07 *Training it*.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import zlib
-from functools import wraps
 from pathlib import Path
 
 from binolab import rolls
@@ -118,7 +118,7 @@ def read(folder):
 def fitting(restore):
     """Let ``restore(run, folder)`` raise TrainingError where a whole checkpoint does not fit."""
 
-    @wraps(restore)
+    @functools.wraps(restore)
     def restored(run, folder):
         try:
             return restore(run, folder)

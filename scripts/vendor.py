@@ -134,14 +134,14 @@ def main():
                 copy(source / name, new / target)
             if package == "@fontsource/source-sans-3":
                 true_type(source)
-            licence = json.loads((source / "package.json").read_text())["license"]
+            licence = json.loads((source / "package.json").read_text(encoding="utf-8"))["license"]
             rows[package] = [package, version, licence, purpose, list(wanted.values())]
         # the package comes without its licence; ipywidgets, of the same project, has it
-        licence = next(f for f in files("ipywidgets") if f.name == "LICENSE").read_text()
-        (new / MANAGER / "LICENSE").write_text(licence)
+        licence = next(f for f in files("ipywidgets") if f.name == "LICENSE").read_binary()
+        (new / MANAGER / "LICENSE").write_bytes(licence)
         # Font Awesome's names the licence of its fonts; the text of that is in another font's
-        ofl = (new / FONTS / "LICENSE-source-serif").read_text()
-        with open(new / MANAGER / "LICENSE-font-awesome", "a") as opened:
+        ofl = (new / FONTS / "LICENSE-source-serif").read_text(encoding="utf-8")
+        with open(new / MANAGER / "LICENSE-font-awesome", "a", encoding="utf-8") as opened:
             opened.write("\n" + ofl[ofl.index("---------") :])
         rows["requirejs"][-1].append("vendor/requirejs/LICENSE")
         rows["@jupyter-widgets/html-manager"][-1].append(f"{MANAGER}/LICENSE")
@@ -154,7 +154,8 @@ def main():
             "Written by `make vendor` (`scripts/vendor.py`); do not edit by hand. The text of each "
             "licence lies beside what it is of, in the file whose name begins with LICENSE.\n\n"
             "| npm package | version | licence | what for | files |\n"
-            "|---|---|---|---|---|\n" + "\n".join(lines) + "\n"
+            "|---|---|---|---|---|\n" + "\n".join(lines) + "\n",
+            encoding="utf-8",
         )
         for folder in FOLDERS:
             shutil.rmtree(EXTRA / folder, ignore_errors=True)

@@ -125,6 +125,7 @@ RUN = network()
 
 def card_seeds():
     """(tensors, card) of both kinds of network."""
+    torch.manual_seed(0)
     unet = {"network": "UNet", "arguments": {"widths": [2, 4], "time": True}}
     unet = RUN.card | unet
     return [(m.state_dict(), c) for m, c in (
@@ -152,9 +153,9 @@ LIST = "\n".join([
 
 def zip_seed(method):
     made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", method) as opened:
+    with zipfile.ZipFile(made, "w") as opened:
         for name, data in zip(NAMES, MIDI):
-            opened.writestr(f"maestro/{name}", data)
+            opened.writestr(zipfile.ZipInfo(f"maestro/{name}"), data, method)  # of 1980, always
     return made.getvalue()
 
 
@@ -295,6 +296,15 @@ def one_tensor(tensors, dice):
     return tensors
 
 
+def packed(tensors, told):
+    """A safetensors file, its header in the order of names (safetensors' own differs by chance)."""
+    data = save(tensors, told)
+    size = int.from_bytes(data[:8], "little")
+    head = json.dumps(json.loads(data[8 : 8 + size]), sort_keys=True).encode()
+    head += b" " * (-len(head) % 8)
+    return len(head).to_bytes(8, "little") + head + data[8 + size :]
+
+
 def card_of(tensors, card):
     return {"card": json.dumps(card)}
 
@@ -304,7 +314,7 @@ def safetensors(tensors, facts, seal, dice):
     kind = dice.randrange(3)
     tensors = one_tensor(tensors, dice) if kind == 0 else tensors
     facts = altered(facts, dice) if kind == 1 else facts
-    data = save(tensors, seal(tensors, facts))
+    data = packed(tensors, seal(tensors, facts))
     return damaged(data, dice, [data]) if kind == 2 else data
 
 
@@ -430,7 +440,8 @@ def piece_of(target):
 
 
 # name: (reads a case, makes one, ending of its file)
-TARGETS = {name: piece_of(name) for name in ("complete", "infill", "harmonize", "vary")} | {
+COMMANDS = ["complete", "infill", "harmonize", "vary"]
+TARGETS = {name: piece_of(name) for name in COMMANDS} | {
     "folder": (folder, lambda dice: Case("folder", midi(dice)), ".mid"),
     "weights": (
         refusable(weights.WeightsError, load),
@@ -453,8 +464,8 @@ TARGETS = {name: piece_of(name) for name in ("complete", "infill", "harmonize", 
 SOUND = {  # what must be read without a fault, before anything is damaged
     "complete": (MIDI, ["--keep", "2"]), "infill": (MIDI, ["--from", "1", "--to", "3"]),
     "harmonize": (MIDI, []), "vary": (MIDI, ["--strength", "0.5"]), "folder": (MIDI, []),
-    "weights": ([save(tensors, card_of(tensors, card)) for tensors, card in CARDS], []),
-    "checkpoint": ([save(CHECKPOINT[0], checkpoints.seal(*CHECKPOINT))], []),
+    "weights": ([packed(tensors, card_of(tensors, card)) for tensors, card in CARDS], []),
+    "checkpoint": ([packed(CHECKPOINT[0], checkpoints.seal(*CHECKPOINT))], []),
     "list": ([LIST.encode()], []), "zip": (ZIPS, []), "cache": ([CACHED], []),
 }
 
@@ -499,8 +510,9 @@ def attempt(case, base):
     lines = (base / "said").read_text(errors="replace").splitlines()
     if fault is None and any("memory" in line.lower() for line in lines):
         fault = "memory, in a message"
-    if fault is None and (case.target in ("complete", "infill", "harmonize", "vary")
-                          and len([line for line in lines if not line.startswith("out")]) > 1):
+    if fault is None and case.target in COMMANDS and len(
+        [line for line in lines if not line.startswith("out")]
+    ) > 1:
         fault = "several lines"
     if fault is not None:
         (base / "fault").write_text(json.dumps([fault, told + "\n".join(lines)]))
@@ -569,7 +581,7 @@ def keep(case, fault, said):
     path = KEPT / f"{case.target}-{count + 1}{TARGETS[case.target][2]}"
     path.write_bytes(case.data)
     facts = {"target": case.target, "options": case.options, "fault": fault, "said": said[-5000:]}
-    path.with_suffix(".json").write_text(json.dumps(facts, indent=1))
+    path.with_suffix(".json").write_text(json.dumps(facts, indent=1), "utf-8")
     return path
 
 
@@ -584,7 +596,7 @@ def main():
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     if asked.again:
-        facts = json.loads(asked.again.with_suffix(".json").read_text())
+        facts = json.loads(asked.again.with_suffix(".json").read_text("utf-8"))
         case = Case(facts["target"], asked.again.read_bytes(), facts["options"])
         ((_, told),) = read_all([case], 1)
         print(*(told or ["no failure"]), sep="\n")

@@ -10,7 +10,7 @@ EXTRA = ROOT / "book" / "_extra"
 HTML = ROOT / "_build" / "html"
 LISTED = [
     (row.split(" | ")[0][2:], re.findall(r"`([^`]+)`", row))
-    for row in (EXTRA / "vendor" / "README.md").read_text().splitlines()
+    for row in (EXTRA / "vendor" / "README.md").read_text("utf-8").splitlines()
     if row.startswith("| ") and "`" in row
 ]
 SAYS = {  # a line of each text that no other kind of licence has
@@ -25,7 +25,7 @@ SAYS = {  # a line of each text that no other kind of licence has
 
 def test_every_package_has_the_text_of_its_licence():
     texts = {
-        package: "".join((EXTRA / n).read_text() for n in names if "LICENSE" in Path(n).name)
+        package: "".join((EXTRA / n).read_text("utf-8") for n in names if "LICENSE" in Path(n).name)
         for package, names in LISTED
     }
     assert set(SAYS) <= set(texts)
