@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from binolab.fetching import ArchiveError
 
 BASE = "https://storage.googleapis.com/magentadata/datasets/maestro/v3.0.0/"
 ARCHIVE = "maestro-v3.0.0-midi.zip"
+LARGEST = 100_000_000  # bytes: the archive has 57 MB, what it holds 81
+LONGEST = 10_000_000  # characters of a list; MAESTRO's have 250,000
 SHA256 = "70470ee253295c8d2c71e6d9d4a815189e35c89624b76d22fce5a019d5dde12c"  # as published
 LICENCE = (
     "MAESTRO v3.0.0 is made available by Google LLC under CC BY-NC-SA 4.0 "
@@ -20,6 +23,7 @@ LICENCE = (
     "cite Hawthorne et al., ICLR 2019"
 )
 OURS = {"train": "train", "validation": "valid", "test": "test"}  # the list's splits and ours
+MIDI = (".mid", ".midi")
 COLUMNS = ("canonical_composer", "canonical_title", "split", "year", "midi_filename", "duration")
 
 
@@ -71,26 +75,35 @@ def read(listed):
     Raises
     ------
     ArchiveError
-        When a column is missing, a split is unknown or a path leaves the archive.
+        When it cannot be read, a column or a value is missing, a split is unknown, a path leaves
+        the archive or is no MIDI file's.
     """
-    with open(listed, encoding="utf-8-sig", newline="") as opened:
-        rows = csv.DictReader(opened)
+    remedy, performances = "unzip the official archive anew", []
+    try:
+        with open(listed, encoding="utf-8-sig", newline="") as opened:
+            text = opened.read(LONGEST + 1)
+        if len(text) > LONGEST:
+            raise ValueError(f"more than {LONGEST:,} characters")
+    except (OSError, ValueError) as error:
+        raise ArchiveError(f"{listed}: cannot be read ({error}); {remedy}") from None
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    try:
         missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
         if missing:
-            raise ArchiveError(
-                f"{listed}: no column {', '.join(missing)}; unzip the official archive anew"
+            raise ArchiveError(f"{listed}: no column {', '.join(missing)}; {remedy}")
+        for row in rows:
+            composer, title, split, year, file, seconds = (row[name] or "" for name in COLUMNS)
+            if split not in OURS or not fetching.stays_inside(file) or not file.endswith(MIDI):
+                raise ValueError(f"split {split!r}, file {file!r}")
+            performances.append(
+                Performance(composer, title, split, int(year), file, float(seconds))
             )
-        performances = [
-            Performance(r[COLUMNS[0]], r[COLUMNS[1]], r["split"], int(r["year"]),
-                        r["midi_filename"], float(r["duration"]))
-            for r in rows
-        ]
-    for one in performances:
-        if one.split not in OURS or not fetching.stays_inside(one.file):
-            raise ArchiveError(
-                f"{listed}: the line of {one.file!r}, split {one.split!r}, is not MAESTRO's; "
-                "unzip the official archive anew"
-            )
+    except ArchiveError:
+        raise
+    except (ValueError, csv.Error) as error:
+        raise ArchiveError(
+            f"{listed}: line {rows.line_num} is not MAESTRO's ({error}); {remedy}"
+        ) from None
     return performances
 
 
@@ -196,7 +209,7 @@ def download(root, *, progress=True, base=BASE, sha256=SHA256):
         In one line: no network, a broken transfer, a wrong checksum, an unsound archive.
     """
     print(LICENCE, file=sys.stderr)
-    archive = fetching.fetch(base, ARCHIVE, sha256, root, progress=progress)
-    fetching.unpack(archive, root)
+    archive = fetching.fetch(base, ARCHIVE, sha256, root, most=LARGEST, progress=progress)
+    fetching.unpack(archive, root, most=LARGEST)
     archive.unlink()
     return find(root)

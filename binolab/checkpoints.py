@@ -11,6 +11,7 @@ Chapter: 07 *Training it*.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -127,6 +128,13 @@ def checksum(tensors):
     return found
 
 
+def seal(tensors, facts):
+    """What a checkpoint's file tells beside its tensors: `facts` as JSON, and both checksums."""
+    told = json.dumps(facts)
+    return {"run": told, "crc32": str(checksum(tensors)),
+            "crc32 of run": str(zlib.crc32(told.encode()))}
+
+
 def write(folder, tensors, facts):
     """Write a checkpoint: CPU tensors by name, and `facts` for JSON.
 
@@ -135,7 +143,7 @@ def write(folder, tensors, facts):
     from safetensors.torch import save
 
     folder = Path(folder)
-    metadata = {"run": json.dumps(facts), "crc32": str(checksum(tensors))}
+    metadata = seal(tensors, facts)
     path = folder / NAME
     with rolls.replacing(path) as temporary:
         # not save_file: its temporary names cannot be told from a user's, its mode is 0600
@@ -165,11 +173,14 @@ def _read(path):
     try:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata()
+            told = str(zlib.crc32(metadata["run"].encode()))
             facts = json.loads(metadata["run"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         facts["step"], facts["config"]
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(str(error).strip() or type(error).__name__) from None
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(" ".join(str(error).split()) or type(error).__name__) from None
+    if metadata.get("crc32 of run", told) != told:  # an older checkpoint has none
+        raise ValueError("its checksum is wrong")
     if metadata.get("crc32", str(checksum(tensors))) != str(checksum(tensors)):
         raise ValueError("its checksum is wrong")
     return tensors, facts
@@ -197,6 +208,24 @@ def read(folder):
         said = damage[0] if damage else f"{paths[0]}: missing"
         return tensors, facts, f"{said}; going on from the one before, step {facts['step']}"
     raise TrainingError(f"{'; '.join(damage)}; nothing is left to resume: start again")
+
+
+def fitting(restore):
+    """Let ``restore(run, folder)`` raise TrainingError where a whole checkpoint does not fit."""
+
+    @functools.wraps(restore)
+    def restored(run, folder):
+        try:
+            return restore(run, folder)
+        except TrainingError:
+            raise
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            raise TrainingError(
+                f"{Path(folder) / NAME}: does not fit this program's network "
+                f"({' '.join(str(error).split())[:200]}); start again"
+            ) from None
+
+    return restored
 
 
 def promote(folder):

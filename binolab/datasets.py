@@ -57,9 +57,8 @@ def chorales(split=None, *, progress=True):
     listed = json.loads(files("binolab").joinpath("chorales.json").read_text(encoding="utf-8"))
     names = sorted(n for s in SPLITS for n in listed[s] if split in (None, s))
     cache = cache_folder() / f"chorales-{listed['music21']}-{PARSER}.npz"
-    if not cache.exists():
-        store(cache, _parse_chorales(sorted(n for s in SPLITS for n in listed[s]), progress))
-    return stored(cache, names)
+    every = sorted(n for s in SPLITS for n in listed[s])
+    return stored(cache, names, lambda: store(cache, _parse_chorales(every, progress)))
 
 
 def _parse_chorales(names, progress):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import os
 import shutil
 import stat
+import struct
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
-
+# What zipfile raises on bytes that are no zip file, or one that it cannot open (a password, say).
+UNSOUND = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, struct.error)
 CHUNK = 1 << 16  # bytes; a broken transfer loses less than one
 
 
@@ -16,7 +21,7 @@ class ArchiveError(ValueError):
     """An archive that is missing or unsound; the message names the remedy."""
 
 
-def fetch(base, name, sha256, folder, *, progress=True):
+def fetch(base, name, sha256, folder, *, most=math.inf, progress=True):
     """Fetch a file with pooch, unless it is there, and test its checksum.
 
     What a broken transfer leaves, ``NAME.part``, is gone on with: once at once, and at every later
@@ -30,6 +35,8 @@ def fetch(base, name, sha256, folder, *, progress=True):
         What its checksum must be, in hexadecimal.
     folder : str or Path
         Where it goes; made when it is missing.
+    most : int
+        Bytes: a server that sends more is not the right one.
     progress : bool
         Show a bar.
 
@@ -41,13 +48,13 @@ def fetch(base, name, sha256, folder, *, progress=True):
     Raises
     ------
     ArchiveError
-        In one line: no network, a broken transfer, a wrong checksum (the file is then removed).
+        In one line: no network, a broken transfer, too much, a wrong checksum (the file is then
+        removed), a folder that cannot be written.
     """
     import pooch
     import requests
 
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     part = folder / f"{name}.part"
     fetcher = pooch.create(
         path=folder, base_url=base, registry={name: f"sha256:{sha256}"}, retry_if_failed=1
@@ -56,7 +63,10 @@ def fetch(base, name, sha256, folder, *, progress=True):
     level = logger.level
     logger.setLevel("WARNING")
     try:
-        return Path(fetcher.fetch(name, downloader=Resuming(part, progress)))
+        folder.mkdir(parents=True, exist_ok=True)
+        return Path(fetcher.fetch(name, downloader=Resuming(part, progress, most)))
+    except ArchiveError:
+        raise
     except requests.exceptions.RequestException as error:
         got = part.stat().st_size if part.exists() else 0
         if getattr(error, "response", None) is not None:
@@ -68,6 +78,8 @@ def fetch(base, name, sha256, folder, *, progress=True):
         raise ArchiveError(
             f"{base}{name}: {fault}, or fetch it by hand and unzip it in {folder}"
         ) from None
+    except OSError as error:
+        raise ArchiveError(f"{folder}: cannot be written ({error}); name another folder") from None
     except ValueError:
         raise ArchiveError(
             f"{base}{name}: what came has another checksum than SHA-256 {sha256} and was removed; "
@@ -85,34 +97,62 @@ class Resuming:
     range, the checksum fails, pooch removes the file, and its retry begins anew.
     """
 
-    def __init__(self, part, progress):
-        self.part, self.progress = part, progress
+    def __init__(self, part, progress, most):
+        self.part, self.progress, self.most = part, progress, most
 
     def __call__(self, url, output_file, fetcher):
         import pooch
         import requests
 
-        with open(self.part, "ab") as opened:
-            headers = {"Accept-Encoding": "identity"}
-            if opened.tell():
-                headers["Range"] = f"bytes={opened.tell()}-"
-            download = pooch.HTTPDownloader(self.progress, chunk_size=CHUNK, headers=headers)
-            try:
-                download(url, opened, fetcher)
-            except requests.exceptions.HTTPError as error:
-                if error.response.status_code != 416:  # nothing beyond what we have: all is here
-                    raise
+        if os.path.lexists(self.part) and not stat.S_ISREG(self.part.lstat().st_mode):
+            raise ArchiveError(f"{self.part}: is no plain file; remove it and try again")
+        try:
+            with open(self.part, "ab") as opened:
+                headers = {"Accept-Encoding": "identity"}
+                if opened.tell():
+                    headers["Range"] = f"bytes={opened.tell()}-"
+                download = pooch.HTTPDownloader(self.progress, chunk_size=CHUNK, headers=headers)
+                download(url, Bounded(opened, self.most), fetcher)
+        except ArchiveError:
+            self.part.unlink()
+            raise
+        except requests.exceptions.HTTPError as error:
+            if error.response.status_code != 416:  # nothing beyond what we have: all is here
+                raise
         shutil.move(self.part, output_file)
 
 
-def unpack(archive, folder):
+class Bounded:
+    """A file to write to that takes no more than `most` bytes."""
+
+    def __init__(self, opened, most):
+        self.opened, self.most = opened, most
+
+    def write(self, some):
+        if self.opened.tell() + len(some) > self.most:
+            raise ArchiveError(f"the server sends more than {self.most:,} bytes, so this is not "
+                               "the archive; try again, or from another network")
+        return self.opened.write(some)
+
+    def __getattr__(self, name):
+        return getattr(self.opened, name)
+
+
+def unpack(archive, folder, *, most=math.inf):
     """Unpack a zip file into a folder, whole or not at all.
+
+    Parameters
+    ----------
+    archive, folder : Path
+    most : int
+        Bytes that may be unpacked.
 
     Raises
     ------
     ArchiveError
         Before anything is written: for a name in it that is absolute, climbs with ``..``, has a
-        drive or a backslash, or is a link; when it is no zip file; when what it holds is there.
+        drive or a backslash, or is a link; when it is no sound zip file or holds more than `most`;
+        when what it holds is there.
     """
     folder = Path(folder)
     try:
@@ -124,14 +164,24 @@ def unpack(archive, folder):
                         f"{archive}: {member.orig_filename!r} would leave the folder, so this is "
                         "not the official archive; remove it"
                     )
-            opened.extractall(made)
-            for path in sorted(Path(made).iterdir()):
-                if (folder / path.name).exists():
+            size = sum(member.file_size for member in opened.infolist())
+            if size > most:
+                raise ArchiveError(f"{archive}: would unpack to {size:,} bytes, so this is not the "
+                                   "official archive; remove it")
+            opened.extractall(made)  # reads no more of a member than its size above
+            made = sorted(Path(made).iterdir())
+            for path in made:
+                if os.path.lexists(folder / path.name):
                     raise ArchiveError(
                         f"{folder / path.name}: is there already; move it away and try again"
                     )
+            for path in made:
                 path.rename(folder / path.name)
-    except zipfile.BadZipFile as error:
+    except ArchiveError:
+        raise
+    except OSError as error:
+        raise ArchiveError(f"{archive}: cannot be unpacked in {folder} ({error})") from None
+    except UNSOUND as error:
         raise ArchiveError(f"{archive}: not a sound zip file ({error}); fetch it anew") from None
 
 

@@ -160,6 +160,7 @@ class Run:
             "pitches": pitches, "ticks": config.ticks, "length": config.length,
             "grid": self.codec.grid, "planes": config.planes,
         }
+        weights.check(self.card)  # what could not be read again is not trained
         self.rho = weights.prior(self.card, device)
         self.alpha_bar = weights.schedule(self.card).float().to(device)
         self.failed = torch.full((), -1, device=device)  # first step whose loss was not finite
@@ -302,6 +303,7 @@ class Run:
         weights.save(folder / "model.safetensors", self.ema, card)
         checkpoints.write(folder, tensors, facts)
 
+    @checkpoints.fitting
     def restore(self, folder):
         """Take up a run where its checkpoint left it; a damaged one, where the one before did.
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from binolab import archive, fetching, folders, rolls
-from binolab.pieces import Music, cache_folder, store, stored
+from binolab.pieces import Music, cache_folder, recall, store, stored
 
 PARSER = 1  # raise it when `rolls.tick_notes` or `rolls.from_notes` changes
 
@@ -91,7 +91,7 @@ def maestro(
     split = "valid" if split == "validation" else split
     if split is not None and split not in archive.OURS.values():
         raise ValueError(f"split must be one of {', '.join(archive.OURS.values())}, got {split!r}")
-    performances, spans, cache = _maestro(root, download, low, pitches, pedal, progress)
+    performances, spans, load = _maestro(root, download, low, pitches, pedal, progress)
     kept, dropped = archive.settle(performances)
     skipped = {p.file: f"its work is in the {s} split too" for p, s in dropped.items()}
     wanted = [p for p in kept if split in (None, archive.OURS[p.split])]
@@ -105,7 +105,7 @@ def maestro(
     if not names:
         raise ValueError(f"MAESTRO: no performance inside MIDI {low}..{low + pitches - 1}; "
                          "give a wider range")
-    return Music(stored(cache, names), low, pitches, skipped)
+    return Music(load(names), low, pitches, skipped)
 
 
 def maestro_selection(
@@ -144,10 +144,10 @@ def maestro_selection(
 
     Chapter: 02.
     """
-    performances, spans, cache = _maestro(root, download, low, pitches, pedal, progress)
+    performances, spans, load = _maestro(root, download, low, pitches, pedal, progress)
     readable = {file: span for file, span in spans.items() if not isinstance(span, str)}
     titles, chosen = archive.choose(performances, readable, low, pitches, by, copy)
-    pieces = stored(cache, [p.file for p in chosen])
+    pieces = load([p.file for p in chosen])
     ticks = [p.roll.shape[1] for p in pieces]
     counts = {
         "performances": len(performances), "titles": titles, "in_range": len(chosen),
@@ -157,7 +157,7 @@ def maestro_selection(
 
 
 def _maestro(root, download, low, pitches, pedal, progress):
-    """The list, the span or the fault of each file, and the cache that holds the rolls in range."""
+    """The list, the span or the fault of each file, and what loads the rolls of files in range."""
     root = cache_folder() / "maestro" if root is None else Path(root)
     try:
         listed = archive.find(root)
@@ -169,7 +169,8 @@ def _maestro(root, download, low, pitches, pedal, progress):
     name = (f"{listed.stem}-{low}-{low + pitches - 1}-{'pedal' if pedal else 'keys'}-"
             f"{archive.digest(listed, performances)}-{PARSER}.npz")
     cache = cache_folder() / name
-    if not cache.exists():
+
+    def make():
         scans = folders.scan_all(
             [listed.parent / p.file for p in performances], low=low, pitches=pitches, pedal=pedal,
             progress=progress,
@@ -181,6 +182,9 @@ def _maestro(root, download, low, pitches, pedal, progress):
         found = {p.file: folders.draw(scan.notes, low, pitches)
                  for p, scan in zip(performances, scans) if scan.notes is not None}
         store(cache, found, spans=np.array(json.dumps(told)))
-    with np.load(cache) as stored:
-        spans = json.loads(str(stored["spans"]))
-    return performances, spans, cache
+
+    def read(opened):
+        told = json.loads(str(opened["spans"]))
+        return {p.file: told[p.file] for p in performances}
+
+    return performances, recall(cache, make, read), lambda names: stored(cache, names, make)

@@ -6,6 +6,7 @@ Here is what every source of `datasets` is made of.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,10 +76,39 @@ def store(cache, parsed, **more):
         )
 
 
-def stored(cache, names):
-    """The pieces of these names, from what `store` wrote."""
-    with np.load(cache) as stored:
-        return [
-            Piece(n, np.unpackbits(stored[n], axis=1, count=int(stored[f"{n} ticks"])).astype(bool))
-            for n in names
-        ]
+def recall(cache, make, read):
+    """What `read` takes from a cache, where `make` writes it if it is missing or damaged.
+
+    Parameters
+    ----------
+    cache : Path
+    make : callable()
+        Parses, and calls `store`.
+    read : callable(archive)
+        Takes what it wants from the open file.
+    """
+    if cache.exists():
+        try:
+            with np.load(cache) as opened:
+                return read(opened)
+        except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds
+            fault = str(error) or type(error).__name__
+            print(f"{cache}: a damaged cache ({fault}), now made anew", file=sys.stderr)
+    make()
+    with np.load(cache) as opened:
+        return read(opened)
+
+
+def stored(cache, names, make):
+    """The pieces of these names, from what `store` wrote (or `make` writes, as in `recall`)."""
+
+    def read(opened):
+        return [Piece(name, _unpack(opened[name], int(opened[f"{name} ticks"]))) for name in names]
+
+    return recall(cache, make, read)
+
+
+def _unpack(packed, ticks):
+    if packed.ndim != 2 or packed.shape[1] != -(-ticks // 8):
+        raise ValueError(f"{packed.shape} bytes do not hold {ticks} ticks")
+    return np.unpackbits(packed, axis=1, count=ticks).astype(bool)

@@ -113,6 +113,10 @@ class FrameTransformer(Denoiser):
         dropout=0.0, time=True,
     ):
         super().__init__()
+        if heads < 1 or width % (2 * heads):
+            raise ValueError(f"heads must divide half the width of {width}, got {heads}")
+        if not 0 < prior < 1:
+            raise ValueError(f"prior must be between 0 and 1, got {prior}")
         self.stride, self.pitches, self.prior = fold, pitches, prior
         self.narrow = narrow = max(filters // 4, 1)  # features a cell that pass through the tokens
         self.level = LevelEmbedding(width) if time else None
@@ -126,7 +130,7 @@ class FrameTransformer(Denoiser):
         self.head = nn.Sequential(conv(filters + narrow, filters), conv(filters, filters))
         self.after = nn.Sequential(*(Mixer(filters) for _ in range(mixers)))
         self.last = nn.Conv2d(filters, fold, 1)
-        nn.init.constant_(self.last.bias, torch.logit(torch.tensor(float(prior))).item())
+        nn.init.constant_(self.last.bias, torch.logit(torch.tensor(float(prior), device="cpu")).item())
         half = width // heads // 2
         self.register_buffer("rates", 100.0 ** -(torch.arange(half) / half), persistent=False)
 

@@ -7,6 +7,7 @@ the UNet as printed.
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 from importlib.resources import files
@@ -88,6 +89,77 @@ def save(path, model, card, dtype=torch.float16):
         temporary.write_bytes(packed(tensors, {"card": json.dumps(card)}))
 
 
+WHOLE = {  # what a card must tell in whole numbers, and between which
+    "T": (1, 100_000), "low": (0, 127), "pitches": (1, 128), "ticks": (1, rolls.RESOLUTION),
+    "length": (1, 24_000),
+}
+
+KINDS = {int: [int], float: [int, float], bool: [bool], tuple: [list, tuple]}  # of JSON, for ours
+
+
+def check(card):
+    """ValueError, naming the fault, unless a card tells all that sampling must know."""
+    if not isinstance(card, dict):
+        raise ValueError("the card is missing or no table")
+    missing = [k for k in ("network", "arguments", "prior", "schedule", *WHOLE) if k not in card]
+    if missing:
+        raise ValueError(f"the card has no {missing[0]}")
+    for name, (least, most) in WHOLE.items():
+        if type(card[name]) is not int or not least <= card[name] <= most:
+            raise ValueError(f"{name} must be a whole number from {least} to {most:,}")
+    if card["low"] + card["pitches"] > 128:
+        raise ValueError(f"{card['pitches']} pitches from MIDI {card['low']} go beyond MIDI 127")
+    if card["length"] % card["ticks"]:
+        raise ValueError(f"length must be whole beats of {card['ticks']} ticks")
+    if type(card["prior"]) not in (int, float) or not 0 < card["prior"] < 1:
+        raise ValueError("prior must be between 0 and 1")
+    if not isinstance(card["network"], str) or card["network"] not in NETWORKS:
+        raise ValueError(f"network must be one of {', '.join(NETWORKS)}")
+    given = card["schedule"]
+    if not isinstance(given, (list, tuple)) or not given or given[0] not in list(SCHEDULES):
+        raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}")
+    alpha_bar = schedule(card)
+    if alpha_bar[0] != 1 or not alpha_bar[-1] >= 0 or (alpha_bar.diff() > 0).any():
+        raise ValueError("schedule must fall from 1 to 0")
+
+
+def outline(card, parts):
+    """The network of a card on the meta device: shapes without memory, of at most `parts` parts."""
+    network, given = NETWORKS[card["network"]], card["arguments"]
+    if not isinstance(given, dict):
+        raise ValueError("the arguments are no table")
+    known = inspect.signature(network).parameters
+    for name, value in given.items():
+        usual = known[name].default if name in known else None
+        sound = type(value) in KINDS.get(type(usual), ())
+        if isinstance(usual, int):
+            sound = sound and value >= min(usual, 1)
+        if isinstance(usual, tuple):
+            sound = sound and 0 < len(value) <= parts and all(type(v) is int for v in value)
+        if not sound:
+            raise ValueError(f"{card['network']} takes no {name} like the card's")
+    if max(given.get("depth", 0), given.get("mixers", 0)) > parts:
+        raise ValueError("the card tells of more layers than the file holds")
+    with torch.device("meta"):
+        model = build(card)
+    stride, pitches = model.stride, getattr(model, "pitches", card["pitches"])
+    if pitches != card["pitches"] or isinstance(model, UNet) and pitches % stride:
+        raise ValueError(f"the network does not take {card['pitches']} pitches")
+    if card["length"] % stride:
+        raise ValueError(f"the network does not take a length of {card['length']} ticks")
+    return model
+
+
+def unlike(model, found):
+    """What is wrong with the shapes that a file holds, by name, for a model; None if nothing."""
+    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    for name in sorted(wanted.keys() | found.keys()):
+        if wanted.get(name) != found.get(name):
+            return (f"{name} is {found.get(name, 'missing')} in the file, "
+                    f"{wanted.get(name, 'nothing')} by its card")
+    return None
+
+
 def load(name="best", device="cpu"):
     """Read a network and its card.
 
@@ -114,12 +186,21 @@ def load(name="best", device="cpu"):
     path = find(name)
     try:
         with safe_open(str(path), framework="pt") as file:
-            card = json.loads((file.metadata() or {})["card"])
-            state = {key: file.get_tensor(key).float() for key in file.keys()}
+            card = json.loads((file.metadata() or {}).get("card", "null"))
+            check(card)
+            found = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
+            fault = unlike(outline(card, len(found)), found)
+            if fault:
+                raise ValueError(fault)
+            state = {key: file.get_tensor(key).float() for key in found}  # the memory begins here
+        wild = [key for key, value in state.items() if not value.isfinite().all()]
+        if wild:
+            raise ValueError(f"{wild[0]} holds numbers that are not finite")
         model = build(card)
         model.load_state_dict(state)
-    except (SafetensorError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (SafetensorError, OSError, LookupError, ArithmeticError, RuntimeError, TypeError,
+            ValueError) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise WeightsError(
             f"{path}: not weights of this program ({reason}); train them again or copy them whole"
         ) from None

@@ -3,9 +3,9 @@
     make vendor
 
 Each package comes from npm by name and version (`npm pack`); of each only the files below are
-kept, in book/_extra, and vendor/README.md there says what they are and under which licence. The
-figures' typeface goes to binolab/fonts, as the TrueType that matplotlib reads. A second run writes
-the same bytes. To update: change a version here, run, build, look.
+kept, in book/_extra, with the text of its licence; vendor/README.md there lists them. The figures'
+typeface goes to binolab/fonts, as the TrueType that matplotlib reads. A second run writes the same
+bytes. To update: change a version here, run, build, look.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ MANAGER = "@jupyter-widgets/html-manager/dist"
 FONTS = "vendor/fonts"
 FOLDERS = ("vendor", "@jupyter-widgets")
 
-# npm package, version, what it is for, {file in the package (a trailing / means a folder): name}
+# npm package, version, what it is for, {file in the package (a trailing / means a folder): name}.
+# A file whose new name has LICENSE in it is the text of the licence.
 PACKAGES = [
     (
         "mathjax",
@@ -46,12 +47,27 @@ PACKAGES = [
         {"require.js": "vendor/requirejs/require.js"},
     ),
     (
+        "almond",  # of requirejs' own project: its package has the licence that requirejs' lacks
+        "0.3.3",
+        "not loaded: it has the licence text that requirejs' package lacks",
+        {"LICENSE": "vendor/requirejs/LICENSE"},
+    ),
+    (
         "@jupyter-widgets/html-manager",
         "1.0.15",
         "brings the sliders to life with no kernel",
         {
             "dist/embed-amd.js": f"{MANAGER}/embed-amd.js",
-            "dist/1551f4f60c37af51121f.woff2": f"{MANAGER}/1551f4f60c37af51121f.woff2",
+            "dist/embed.js.LICENSE.txt": f"{MANAGER}/LICENSE-of-parts",
+        },
+    ),
+    (
+        "@fortawesome/fontawesome-free",
+        "5.15.4",  # what html-manager was built with
+        "the icons of the widgets' manager",
+        {
+            "webfonts/fa-solid-900.woff2": f"{MANAGER}/1551f4f60c37af51121f.woff2",
+            "LICENSE.txt": f"{MANAGER}/LICENSE-font-awesome",
         },
     ),
     (
@@ -104,7 +120,7 @@ def true_type(source):
 
 
 def main():
-    rows = []
+    rows = {}
     with tempfile.TemporaryDirectory() as temporary:
         new = Path(temporary) / "new"
         for number, (package, version, purpose, wanted) in enumerate(PACKAGES):
@@ -119,18 +135,26 @@ def main():
             if package == "@fontsource/source-sans-3":
                 true_type(source)
             licence = json.loads((source / "package.json").read_text(encoding="utf-8"))["license"]
-            kept = ", ".join(f"`{target}`" for target in wanted.values())
-            rows.append(f"| {package} | {version} | {licence} | {purpose} | {kept} |")
+            rows[package] = [package, version, licence, purpose, list(wanted.values())]
         # the package comes without its licence; ipywidgets, of the same project, has it
         licence = next(f for f in files("ipywidgets") if f.name == "LICENSE").read_binary()
         (new / MANAGER / "LICENSE").write_bytes(licence)
+        # Font Awesome's names the licence of its fonts; the text of that is in another font's
+        ofl = (new / FONTS / "LICENSE-source-serif").read_text(encoding="utf-8")
+        with open(new / MANAGER / "LICENSE-font-awesome", "a", encoding="utf-8") as opened:
+            opened.write("\n" + ofl[ofl.index("---------") :])
+        rows["requirejs"][-1].append("vendor/requirejs/LICENSE")
+        rows["@jupyter-widgets/html-manager"][-1].append(f"{MANAGER}/LICENSE")
+        lines = [
+            f"| {' | '.join(row)} | " + ", ".join(f"`{name}`" for name in names) + " |"
+            for *row, names in rows.values()
+        ]
         (new / "vendor" / "README.md").write_text(
             "# Vendored: what the pages load\n\n"
-            "Written by `make vendor` (`scripts/vendor.py`); do not edit by hand.\n\n"
+            "Written by `make vendor` (`scripts/vendor.py`); do not edit by hand. The text of each "
+            "licence lies beside what it is of, in the file whose name begins with LICENSE.\n\n"
             "| npm package | version | licence | what for | files |\n"
-            "|---|---|---|---|---|\n" + "\n".join(rows) + "\n\n"
-            "The `.woff2` beside the widgets' manager is Font Awesome 5 Free Solid (SIL OFL "
-            "1.1).\n",
+            "|---|---|---|---|---|\n" + "\n".join(lines) + "\n",
             encoding="utf-8",
         )
         for folder in FOLDERS:

@@ -152,6 +152,17 @@ def test_the_cache_lies_where_the_variable_says_and_spares_the_parsing(two, monk
     assert all(np.array_equal(p.roll, roll) for p, roll in zip(first, parsed))
 
 
+@pytest.mark.parametrize("damage", [lambda data: data[:-40], lambda data: b"", lambda data: b"PK"])
+def test_a_damaged_cache_is_named_and_made_anew(two, damage, capsys):
+    first = datasets.chorales(progress=False)
+    (cache,) = two.iterdir()
+    cache.write_bytes(damage(cache.read_bytes()))
+    again = datasets.chorales(progress=False)
+    (said,) = capsys.readouterr().err.strip().splitlines()
+    assert f"{cache}: a damaged cache" in said
+    assert all(np.array_equal(p.roll, q.roll) for p, q in zip(first, again))
+
+
 def test_an_interrupted_parse_leaves_no_cache(two, monkeypatch):
     def interrupted(name):
         raise KeyboardInterrupt

@@ -255,6 +255,32 @@ def test_a_damaged_checkpoint_falls_back_and_says_so(damage, stopped, capsys):
     assert steps == sorted(set(steps))
 
 
+def test_a_changed_letter_in_what_it_tells_is_damage_too(stopped, capsys):
+    config, folder, whole = stopped
+    path = folder / checkpoints.NAME
+    path.write_bytes(path.read_bytes().replace(b'elapsed', b'elapses'))
+    assert go(folder, config, resume=True).step == 6
+    assert "damaged checkpoint (its checksum is wrong)" in capsys.readouterr().err
+    assert same(folder, whole)
+
+
+@pytest.mark.parametrize("change", [
+    lambda tensors, facts: tensors.pop("model.norm.bias"),
+    lambda tensors, facts: tensors.update({"model.norm.bias": torch.zeros(3)}),
+    lambda tensors, facts: tensors.update({"optimizer.x": torch.zeros(3)}),
+    lambda tensors, facts: facts.pop("prior"),
+    lambda tensors, facts: facts.update(config=[1]),
+])
+def test_a_whole_checkpoint_of_another_program_is_refused_in_a_line(stopped, change):
+    config, folder, _ = stopped
+    tensors, facts, _ = checkpoints.read(folder)
+    change(tensors, facts)
+    checkpoints.write(folder, tensors, facts)
+    with pytest.raises(training.TrainingError, match="does not fit .* start again") as caught:
+        go(folder, config, resume=True)
+    assert "\n" not in str(caught.value)
+
+
 def test_killed_between_two_names_the_one_before_is_taken_up(stopped, capsys):
     config, folder, whole = stopped
     (folder / checkpoints.NAME).unlink()

@@ -117,6 +117,12 @@ def test_a_split_that_is_settled_shares_no_work(listed):
         ("X,Y,train,2000,../../etc/x.midi,x.wav,1", "etc/x.midi"),
         ("X,Y,train,2000,/etc/x.midi,x.wav,1", "/etc/x.midi"),
         ("X,Y,dev,2000,x.midi,x.wav,1", "split 'dev'"),
+        ("X,Y,train,2000,spans,x.wav,1", "file 'spans'"),
+        ("X,Y,train", "line 8"),
+        ("X,Y,train,2000,x.midi,x.wav", "line 8"),
+        ("X,Y,train,long ago,x.midi,x.wav,1", "long ago"),
+        ("X,Y,train,2000,x.midi,x.wav,one", "one"),
+        ("X," + "Y" * 200_000, "field larger than field limit"),
     ],
 )
 def test_a_list_that_is_not_the_official_one_is_refused(root, line, fault):
@@ -125,6 +131,29 @@ def test_a_list_that_is_not_the_official_one_is_refused(root, line, fault):
     with pytest.raises(ArchiveError, match="unzip the official archive anew") as caught:
         datasets.maestro(root, progress=False)
     assert fault in str(caught.value)
+
+
+@pytest.mark.parametrize("text", [
+    "canonical_composer\nFrédéric\n".encode("latin-1"), "canonical_composer".encode("utf-16"),
+    b"\0" * 99, b"\xff" * 99, b"", b"\n\n", b'"',
+])
+def test_a_list_that_is_no_table_is_refused_in_a_line(root, text):
+    (root / "maestro-v3.0.0.csv").write_bytes(text)
+    with pytest.raises(ArchiveError, match="unzip the official archive anew") as caught:
+        datasets.maestro(root, progress=False)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_list_without_end_is_not_read_to_its_end(root, monkeypatch):
+    monkeypatch.setattr(archive, "LONGEST", 300)
+    with pytest.raises(ArchiveError, match="more than 300 characters.*; unzip"):
+        datasets.maestro(root, progress=False)
+
+
+def test_a_list_that_is_a_folder_is_refused(root):
+    (root / "maestro-v4.csv").mkdir()
+    with pytest.raises(ArchiveError, match="cannot be read"):
+        datasets.maestro(root, progress=False)
 
 
 def test_a_list_without_a_column_is_refused(root):
@@ -301,10 +330,52 @@ def test_packed_bits_come_back(tmp_path_factory, shapes):
     cache = tmp_path_factory.getbasetemp() / "packed.npz"
     made = {f"2008/ü {i}.midi": r.random((p, n)) < 0.3 for i, (p, n, r) in enumerate(shapes)}
     pieces.store(cache, made, spans=np.array(json.dumps({})))
-    found = pieces.stored(cache, list(made)[::-1])
+    found = pieces.stored(cache, list(made)[::-1], make=pytest.fail)
     assert names(found) == list(made)[::-1]
     for piece in found:
         assert piece.roll.dtype == bool and np.array_equal(piece.roll, made[piece.name])
+
+
+def changed(name, change, data):
+    """The bytes of a npz file in which one array is another."""
+    held = dict(np.load(io.BytesIO(data)))
+    made = io.BytesIO()
+    np.savez(made, **{key: change(value) if key == name else value for key, value in held.items()
+                      if key != name or change})
+    return made.getvalue()
+
+
+DAMAGES = {
+    "empty": lambda data: b"",
+    "cut": lambda data: data[: len(data) // 2],
+    "end cut": lambda data: data[:-1],
+    "zeros": lambda data: bytes(len(data)),
+    "a bit": lambda data: data[:90] + bytes([data[90] ^ 255]) + data[91:],
+    "text": lambda data: b"no archive at all",
+    "an array": lambda data: b"\x93NUMPY\x01\x00v\x00{'descr': '<f8'",
+    "a piece less": lambda data: changed("2013/f.midi", None, data),
+    "a number less": lambda data: changed("2013/f.midi ticks", None, data),
+    "no spans": lambda data: changed("spans", None, data),
+    "other spans": lambda data: changed("spans", lambda _: np.array("{}"), data),
+    "no table": lambda data: changed("spans", lambda _: np.array("{"), data),
+    "too long": lambda data: changed("2013/f.midi ticks", lambda n: n * 10**12, data),
+    "flat": lambda data: changed("2013/f.midi", np.ravel, data),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_cache_is_named_and_made_anew(root, damage, capsys):
+    first = datasets.maestro(root, progress=False)
+    (cache,) = pieces.cache_folder().iterdir()
+    whole = cache.read_bytes()
+    cache.write_bytes(DAMAGES[damage](whole))
+    again = datasets.maestro(root, progress=False)
+    (said,) = capsys.readouterr().err.strip().splitlines()
+    assert f"{cache}: a damaged cache" in said
+    assert names(again) == names(first)
+    assert all(np.array_equal(a.roll, b.roll) for a, b in zip(first, again))
+    datasets.maestro(root, progress=False)
+    assert capsys.readouterr().err == "" and list(pieces.cache_folder().iterdir()) == [cache]
 
 
 # --- unpacking -----------------------------------------------------------------------------------
@@ -356,6 +427,75 @@ def test_what_is_no_zip_file_or_is_there_already_is_refused(tmp_path):
     with pytest.raises(ArchiveError, match="is there already"):
         fetching.unpack(good, tmp_path)
     assert (tmp_path / "a/b.txt").read_text() == "text"
+
+
+def patched(path, *, at=None, header=None, central=None, put):
+    """Overwrite bytes of a zip file: `at` an offset, or so far into its first headers."""
+    data = bytearray(path.read_bytes())
+    starts = {b"PK\3\4": header, b"PK\1\2": central}
+    for place in [at, *(data.index(m) + n for m, n in starts.items() if n is not None)]:
+        if place is not None:
+            data[place : place + len(put)] = put
+    path.write_bytes(data)
+
+
+UNSOUND = {
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-30]),
+    "checksum": lambda path: patched(path, header=14, central=16, put=b"abcd"),
+    "password": lambda path: patched(path, header=6, central=8, put=b"\1\0"),
+    "method": lambda path: patched(path, header=8, central=10, put=b"\x63\0"),
+    "deflate": lambda path: patched(path, header=8, central=10, put=b"\x08\0"),
+    "name": lambda path: patched(path, central=46, put=b"\xff\xfe") or patched(
+        path, header=6, central=8, put=b"\0\x08"),
+    "offset": lambda path: patched(path, central=42, put=b"\xff\xff"),
+}
+
+
+@pytest.mark.parametrize("kind", UNSOUND)
+def test_an_unsound_zip_file_is_one_line_and_leaves_nothing(tmp_path, kind):
+    path = zip_of(tmp_path / "bad.zip", "aa/b.txt", "aa/c.txt")
+    (tmp_path / "in").mkdir()
+    UNSOUND[kind](path)
+    with pytest.raises(ArchiveError, match="not a sound zip file") as caught:
+        fetching.unpack(path, tmp_path / "in")
+    assert "\n" not in str(caught.value) and list((tmp_path / "in").iterdir()) == []
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path):
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("a/b", bytes(1_000_000))
+    assert path.stat().st_size < 2000
+    with pytest.raises(ArchiveError, match="would unpack to 1,000,000 bytes"):
+        fetching.unpack(path, tmp_path, most=999_999)
+    assert [p.name for p in tmp_path.iterdir()] == ["bomb.zip"]
+    fetching.unpack(path, tmp_path, most=1_000_000)
+
+
+def test_a_bomb_that_tells_less_than_it_holds_is_refused(tmp_path):
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("a/b", bytes(1_000_000))
+    patched(path, header=22, central=24, put=(9).to_bytes(4, "little"))
+    with pytest.raises(ArchiveError, match="not a sound zip file"):
+        fetching.unpack(path, tmp_path, most=10)
+    assert [p.name for p in tmp_path.iterdir()] == ["bomb.zip"]
+
+
+def test_names_that_cannot_all_be_made_are_one_line(tmp_path):
+    with pytest.raises(ArchiveError, match="cannot be unpacked"):
+        fetching.unpack(zip_of(tmp_path / "bad.zip", "a", "a/b"), tmp_path)
+    with pytest.raises(ArchiveError, match="cannot be unpacked"):
+        fetching.unpack(zip_of(tmp_path / "long.zip", "x" * 300), tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.zip", "long.zip"]
+
+
+def test_what_is_there_is_seen_before_anything_is_moved(tmp_path):
+    path = zip_of(tmp_path / "good.zip", "a/b.txt", "z.txt")
+    (tmp_path / "z.txt").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ArchiveError, match="z.txt: is there already"):
+        fetching.unpack(path, tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["good.zip", "z.txt"]
 
 
 # --- fetching ------------------------------------------------------------------------------------
@@ -463,6 +603,40 @@ def test_without_a_network_one_line_names_the_remedy(server, tmp_path):
     with pytest.raises(ArchiveError, match="no connection .*; try again, or fetch it by") as caught:
         archive.download(tmp_path, progress=False, base="http://127.0.0.1:9/", sha256="0" * 64)
     assert "\n" not in str(caught.value) and str(tmp_path) in str(caught.value)
+
+
+def test_a_body_without_end_is_cut_off(server, tmp_path, monkeypatch):
+    sent = []
+
+    def endless(self):
+        self.send_response(200)
+        self.end_headers()
+        try:
+            while True:
+                sent.append(self.wfile.write(bytes(1000)))
+        except OSError:
+            pass
+
+    monkeypatch.setattr(Served, "do_GET", endless)
+    monkeypatch.setattr(archive, "LARGEST", 100_000)
+    with pytest.raises(ArchiveError, match="more than 100,000 bytes") as caught:
+        archive.download(tmp_path, progress=False)
+    assert "\n" not in str(caught.value) and list(tmp_path.iterdir()) == []
+
+
+def test_a_part_file_that_is_a_link_is_refused(server, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / f"{archive.ARCHIVE}.part").symlink_to(tmp_path / "mine.txt")
+    with pytest.raises(ArchiveError, match="is no plain file; remove it"):
+        archive.download(tmp_path / "in", progress=False)
+    assert (tmp_path / "mine.txt").read_text() == "mine" and server.asked == []
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(server, tmp_path):
+    (tmp_path / "file").write_text("text")
+    with pytest.raises(ArchiveError, match="cannot be written"):
+        archive.download(tmp_path / "file", progress=False)
 
 
 def test_a_missing_file_is_told(server, tmp_path, monkeypatch):

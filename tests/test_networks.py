@@ -179,7 +179,10 @@ CARDS = [
     {"network": "UNet", "arguments": {"widths": [4, 8], "time": True}},
     {"network": "FrameTransformer", "arguments": SMALL | {"pitches": 24, "prior": 0.1}},
 ]
-FACTS = {"prior": 0.07, "schedule": ["power", 3], "T": 50, "trained": {"steps": 3, "nested": [1]}}
+FACTS = {
+    "prior": 0.07, "schedule": ["power", 3], "T": 50, "low": 40, "pitches": 24, "ticks": 24,
+    "length": 48, "trained": {"steps": 3, "nested": [1]},
+}
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda c: c["network"])
@@ -261,6 +264,75 @@ def test_damaged_or_foreign_weights_are_refused(tmp_path):
         )
         refused(path, "not weights of this program")
     save_file({"a": torch.zeros(2)}, str(path), metadata={"card": "no JSON"})
+    refused(path, "not weights of this program")
+
+
+FRAMES = CARDS[1]["arguments"]
+FAULTS = {  # a card's fault, and what the message names
+    "no low": ({"low": None}, "no low"),
+    "no card": (None, "card is missing"),
+    "low as text": ({"low": "33"}, "low must be a whole number"),
+    "low below": ({"low": -1}, "low must be a whole number"),
+    "pitch 140": ({"low": 117}, "24 pitches from MIDI 117 go beyond"),
+    "true pitches": ({"pitches": True}, "pitches must be a whole number"),
+    "huge pitches": ({"pitches": 10**9}, "pitches must be a whole number from 1 to 128"),
+    "other pitches": ({"pitches": 32}, "does not take 32 pitches"),
+    "huge length": ({"length": 24 * 10**9}, "length must be a whole number from 1 to 24,000"),
+    "odd length": ({"length": 50}, "whole beats"),
+    "no ticks": ({"ticks": 0}, "ticks must be a whole number"),
+    "huge T": ({"T": 10**10}, "T must be a whole number from 1 to 100,000"),
+    "T and a half": ({"T": 50.5}, "T must be a whole number"),
+    "prior of one": ({"prior": 1}, "prior must be between 0 and 1"),
+    "no prior": ({"prior": float("nan")}, "prior must be between 0 and 1"),
+    "network": ({"network": "GAN"}, "network must be one of UNet, FrameTransformer"),
+    "network as list": ({"network": ["UNet"]}, "network must be one of"),
+    "schedule": ({"schedule": ["sigmoid"]}, "schedule must be one of linear"),
+    "schedule as text": ({"schedule": "linear"}, "schedule must be one of"),
+    "rising": ({"schedule": ["power", -1]}, "fall from 1 to 0"),
+    "levels": ({"schedule": ["spaced", [1, 2, 0]]}, "fall from 1 to 0"),
+    "power as text": ({"schedule": ["power", "3"]}, ""),
+    "arguments": ({"arguments": [1]}, "arguments are no table"),
+    "argument": ({"arguments": FRAMES | {"colour": 3}}, "takes no colour"),
+    "heads 0": ({"arguments": FRAMES | {"heads": 0}}, "takes no heads"),
+    "heads 5": ({"arguments": FRAMES | {"heads": 5}}, "heads must divide"),
+    "heads as text": ({"arguments": FRAMES | {"heads": "2"}}, "takes no heads"),
+    "fold 0": ({"arguments": FRAMES | {"fold": 0}}, "takes no fold"),
+    "wide": ({"arguments": FRAMES | {"width": 20_000}}, "in the file"),
+    "wider": ({"arguments": FRAMES | {"width": 2 * 10**30}}, ""),
+    "deep": ({"arguments": FRAMES | {"depth": 10**9}}, "more layers than the file holds"),
+    "mixed": ({"arguments": FRAMES | {"mixers": 10**9}}, "more layers than the file holds"),
+    "UNet": ({"network": "UNet", "arguments": {"widths": [4] * 10**5}}, "takes no widths"),
+    "no widths": ({"network": "UNet", "arguments": {"widths": []}}, "takes no widths"),
+    "sure": ({"arguments": FRAMES | {"prior": 0}}, "prior must be between 0 and 1"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_card_is_checked_before_its_network_is_built(name, tmp_path, monkeypatch):
+    change, word = FAULTS[name]
+    card, path = CARDS[1] | FACTS, tmp_path / "m.safetensors"
+    state, built = weights.build(card).state_dict(), []
+    build = weights.build
+    monkeypatch.setattr(weights, "build", lambda card: built.append(build(card)) or built[-1])
+    weights.check(card)
+    card = change and {k: v for k, v in (card | change).items() if v is not None}
+    save_file(state, str(path), metadata={"card": json.dumps(card)})
+    refused(path, "not weights of this program", word)
+    assert all(p.is_meta for model in built for p in model.parameters())
+
+
+def test_weights_that_are_not_finite_are_named(tmp_path):
+    card, path = CARDS[1] | FACTS, tmp_path / "m.safetensors"
+    for value in float("nan"), float("inf"):
+        model = weights.build(card)
+        model.norm.bias.data[3] = value
+        weights.save(path, model, card)
+        refused(path, "norm.bias holds numbers that are not finite")
+
+
+def test_a_card_of_nested_lists_is_refused(tmp_path):
+    path = tmp_path / "m.safetensors"
+    save_file({"a": torch.zeros(2)}, str(path), metadata={"card": "[" * 100_000})
     refused(path, "not weights of this program")
 
 
