@@ -52,7 +52,10 @@ def prior(card, device="cpu"):
 
 def codec(card):
     """Between rolls and the bits that the card's network was trained on."""
-    return Codec(card["ticks"], card.get("grid", card["ticks"]))
+    grid = card.get("grid", card["ticks"])
+    if type(grid) is not int:
+        raise ValueError("grid must be a whole number of columns a beat")
+    return Codec(card["ticks"], grid)
 
 
 def data_folder():
@@ -111,8 +114,15 @@ def check(card):
         raise ValueError(f"{card['pitches']} pitches from MIDI {card['low']} go beyond MIDI 127")
     if card["length"] % card["ticks"]:
         raise ValueError(f"length must be whole beats of {card['ticks']} ticks")
-    if type(card["prior"]) not in (int, float) or not 0 < card["prior"] < 1:
-        raise ValueError("prior must be between 0 and 1")
+    kinds = card.get("planes", 1) * codec(card).kinds  # raises where the grid does not fit
+    if not isinstance(card.get("planes", 1), int) or not 1 <= kinds <= 64:
+        raise ValueError("planes must be a whole number from 1 to 32")
+    rows = card["prior"] if isinstance(card["prior"], list) else [[card["prior"]]] * kinds
+    wide = {len(row) if isinstance(row, list) else 0 for row in rows}
+    if len(rows) != kinds or wide not in ({1}, {card["pitches"]}) or not all(
+        type(rho) in (int, float) and 0 < rho < 1 for row in rows for rho in row
+    ):
+        raise ValueError("prior must be between 0 and 1, one or a row for each kind of bit")
     if not isinstance(card["network"], str) or card["network"] not in NETWORKS:
         raise ValueError(f"network must be one of {', '.join(NETWORKS)}")
     given = card["schedule"]
@@ -130,6 +140,8 @@ def outline(card, parts):
         raise ValueError("the arguments are no table")
     known = inspect.signature(network).parameters
     for name, value in given.items():
+        if name in known and name == "prior" and value == card["prior"]:  # `check` has seen it
+            continue
         usual = known[name].default if name in known else None
         sound = type(value) in KINDS.get(type(usual), ())
         if isinstance(usual, int):
@@ -145,7 +157,7 @@ def outline(card, parts):
     stride, pitches = model.stride, getattr(model, "pitches", card["pitches"])
     if pitches != card["pitches"] or isinstance(model, UNet) and pitches % stride:
         raise ValueError(f"the network does not take {card['pitches']} pitches")
-    if card["length"] % stride:
+    if card["length"] % (stride * codec(card).span):
         raise ValueError(f"the network does not take a length of {card['length']} ticks")
     return model
 
