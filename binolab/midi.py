@@ -17,7 +17,8 @@ import mido
 import pretty_midi
 from mido.messages import SPEC_BY_STATUS
 
-LONGEST = 10_000  # beats: more than an hour and a half at 100 a minute
+from binolab.rolls import LONGEST
+
 LAST = 2**28 - 1  # ticks: the largest number that a MIDI file can hold
 BYTES = 8_000_000
 EVENTS = 400_000
@@ -68,7 +69,7 @@ def walk(data):
     if name != b"MThd":
         raise ValueError("MThd not found")
     if resolution <= 0:
-        raise TooMuch("counts time in frames of a film; export it with ticks a beat (480, say)")
+        raise TooMuch("counts frames of a film, not beats; export it with ticks a beat (480, say)")
     last, events, at = longest(resolution) * resolution, 0, 8 + size
     for _ in range(tracks):
         name, size = struct.unpack_from(">4sL", data, at)
@@ -88,7 +89,7 @@ def walk(data):
                 status = running
             if tick > last and data[at - 1 : at + 1] != b"\xff\x2f":  # the track's end does no harm
                 raise TooMuch(
-                    f"has an event at beat {tick / resolution:,.0f} and may reach "
+                    f"has an event at beat {tick // resolution:,}, after the last that is read, "
                     f"{last // resolution:,}; cut the piece, or delete the event"
                 )
             if events > EVENTS:

@@ -10,6 +10,7 @@ import math
 
 from binolab import __version__
 from binolab.presets import PRESETS
+from binolab.rolls import printable
 
 DEFAULT_STEPS = 100
 
@@ -30,6 +31,13 @@ def seed(text):
     return value
 
 
+class Parser(argparse.ArgumentParser):
+    """Shows a fault without what a terminal would obey."""
+
+    def error(self, message):
+        super().error(printable(message))
+
+
 class Help(argparse.ArgumentDefaultsHelpFormatter):
     """Shows a default only where there is one to know."""
 
@@ -38,7 +46,7 @@ class Help(argparse.ArgumentDefaultsHelpFormatter):
 
 
 def parser():
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="binolab",
         description="Binomial diffusion on binary piano rolls: writes piano music, completes it, "
         "fills a hole in it, harmonizes a melody, varies a piece.",

@@ -28,6 +28,7 @@ LOW = 33  # A1, row 0 of the paper's roll
 PITCHES = 56  # ... to E6, MIDI 88
 TICKS = 24  # a beat
 LENGTH = 384  # ticks in the paper's window: 16 beats
+LONGEST = 10_000  # beats of a file: more than an hour and a half at 100 a minute
 RESOLUTION = 480  # MIDI ticks a beat in the files that we write: 24 divides it
 
 
@@ -359,6 +360,13 @@ def validate(roll):
             raise ValueError("roll must hold only 0 and 1: turn probabilities into bits first")
         roll = roll.astype(bool)
     return roll
+
+
+def printable(text):
+    """Text for a terminal: what it would obey, or could not show, becomes a visible escape."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)
+    )
 
 
 @contextmanager
