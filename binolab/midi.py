@@ -61,7 +61,8 @@ def longest(resolution):
 def walk(data):
     """Go through the events of a file as mido will; stop at what would cost too much.
 
-    Raises `TooMuch` there, and ValueError, struct.error or IndexError for what is not MIDI.
+    Returns how many there are. Raises `TooMuch` beyond a limit, and ValueError, struct.error or
+    IndexError for what is not MIDI.
     """
     if len(data) > BYTES:
         raise TooMuch(f"has more than {BYTES:,} bytes; split the file, or leave data out of it")
@@ -102,7 +103,8 @@ def walk(data):
             else:
                 raise ValueError(f"undefined status byte 0x{status:02x}")
     if at > len(data):
-        raise IndexError
+        raise IndexError("the file ends too soon")
+    return events
 
 
 def _number(data, at):
