@@ -33,7 +33,7 @@ PEAK = 0.9  # of full scale: MP3 overshoots a little
 DAMPER = 0.055  # seconds for a released string to fall by a factor e
 RELEASE = 0.33  # seconds until it is silent: six times that
 RING = 60.0  # seconds that a string is held at most: by then it is all but silent
-LONGEST = 20 * 60  # seconds of a sound
+MINUTES = 20  # that a sound lasts at most
 BLOCK = 2**22  # samples that the room is computed for at once: three minutes
 PARTIALS = 40
 COMPRESSION = 0.7  # of the variable bit rate; 0 is the largest file, 1 the smallest
@@ -103,10 +103,10 @@ def check(pitch, seconds, rate=RATE):
             f"MIDI note {pitch} ({f1:.0f} Hz) is too high for rate={rate}: "
             f"use at least rate={int(f1 / 0.45) + 1}"
         )
-    if seconds > LONGEST:
+    if seconds > 60 * MINUTES:
         raise ValueError(
-            f"the piece lasts {seconds / 60:,.0f} minutes, and a sound lasts {LONGEST // 60} at "
-            "most; play a shorter one"
+            f"the piece lasts {seconds / 60:,.1f} minutes, and a sound {MINUTES} at most; "
+            "play a shorter one"
         )
 
 

@@ -68,7 +68,8 @@ def parser():
                              help="first beat of the window to work on, for a longer piece")
             sub.add_argument("--pedal", action="store_true", help="heed the sustain pedal")
         sub.add_argument("--n", type=int, default=1, help="how many; more than one are numbered")
-        sub.add_argument("--seed", type=seed, help="same seed, same music (default: a new one, told)")
+        sub.add_argument("--seed", type=seed, help="same seed, same music (default: a new one, told); with --n the "
+                         "files take this seed and those that follow")
         sampling_options(sub)
         sub.add_argument("--plot", action="store_true", help="also write a PNG beside the MIDI")
         sub.add_argument("--audio", action="store_true", help="also write an MP3 beside the MIDI")
