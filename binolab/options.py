@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 
 from binolab import __version__
 from binolab.presets import PRESETS
@@ -16,10 +15,10 @@ DEFAULT_STEPS = 100
 
 
 def number(text):
-    """A finite number: argparse's own float takes nan."""
+    """A number that can be counted with: argparse's own float takes nan and 1e308."""
     value = float(text)
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"a number is wanted, got {text}")
+    if not abs(value) <= 1e9:
+        raise argparse.ArgumentTypeError(f"a number of a billion at most is wanted, got {text}")
     return value
 
 

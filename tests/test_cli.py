@@ -129,7 +129,7 @@ def test_a_last_note_held_a_little_long_fits_the_window(melody, model, tmp_path)
                "--keep", 8) == 0
 
 
-@pytest.mark.parametrize("given", [["--keep", "nan"], ["--keep", 8, "--seed", -1]])
+@pytest.mark.parametrize("given", [["--keep", "nan"], ["--at", "1e308"], ["--keep", 8, "--seed", -1]])
 def test_numbers_that_are_none_are_refused(given, melody, tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
         run("complete", melody, "-o", tmp_path / "out.mid", *given)
@@ -279,7 +279,8 @@ def test_full_disk_leaves_nothing(melody, model, tmp_path, capsys, monkeypatch):
 
 
 BLOCKED = {  # what stands in the way, and what is asked
-    "a-2.mid": ["--n", 3], "a.png": ["--plot"], "a.mp3": ["--audio"], "a-3.mp3": ["--n", 3, "--audio"],
+    "a-2.mid": ["--n", 3], "a.png": ["--plot"], "a.mp3": ["--audio"],
+    "a-3.mp3": ["--n", 3, "--audio"],
 }
 
 
@@ -434,8 +435,9 @@ PATHS = {"PYTHONPATH": str(Path(cli.__file__).parents[1])}
 
 def test_the_package_is_a_command(tmp_path):
     def said(*arguments):
-        return subprocess.run([sys.executable, "-m", "binolab", *arguments], cwd=tmp_path, text=True,
-                              capture_output=True, env=os.environ | PATHS)
+        command = [sys.executable, "-m", "binolab", *arguments]
+        return subprocess.run(command, cwd=tmp_path, text=True, capture_output=True,
+                              env=os.environ | PATHS)
 
     assert said("--version").stdout.startswith("binolab ")
     assert said("--help").stdout.startswith("usage: binolab ")

@@ -378,7 +378,8 @@ def test_a_file_keeps_its_mode_and_a_new_one_has_the_user_s(mode, tmp_path):
     before = os.umask(0o027)
     try:
         with rolls.replacing(target) as temporary:
-            assert not stat.S_IMODE(temporary.stat().st_mode) & ~(0o640 if mode is None else mode | 0o600)
+            allowed = 0o640 if mode is None else mode | 0o600
+            assert not stat.S_IMODE(temporary.stat().st_mode) & ~allowed
             temporary.unlink()  # as libraries do that put their own file in the place
             temporary.write_bytes(b"new")
             temporary.chmod(0o777)
@@ -396,8 +397,8 @@ def test_what_cannot_be_written_is_known_before_and_leaves_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("text, shown", [
-    ("Prélude ♯1.mid", "Prélude ♯1.mid"), ("a\x1b[2Jb", r"a\x1b[2Jb"), ("a\nb\rc\x9bd", r"a\nb\rc\x9bd"),
-    ("\udcff.mid", r"\udcff.mid"), ("a\u202eb", r"a\u202eb"),
+    ("Prélude ♯1.mid", "Prélude ♯1.mid"), ("a\x1b[2Jb", r"a\x1b[2Jb"),
+    ("a\nb\rc\x9bd", r"a\nb\rc\x9bd"), ("\udcff.mid", r"\udcff.mid"), ("a\u202eb", r"a\u202eb"),
 ])
 def test_a_terminal_is_told_nothing_but_text(text, shown):
     assert rolls.printable(text) == shown
