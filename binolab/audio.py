@@ -32,6 +32,9 @@ TAIL = 0.8  # seconds after the last tick, for the last sound to die
 PEAK = 0.9  # of full scale: MP3 overshoots a little
 DAMPER = 0.055  # seconds for a released string to fall by a factor e
 RELEASE = 0.33  # seconds until it is silent: six times that
+RING = 60.0  # seconds that a string is held at most: by then it is all but silent
+MINUTES = 20  # that a sound lasts at most
+BLOCK = 2**22  # samples that the room is computed for at once: three minutes
 PARTIALS = 40
 COMPRESSION = 0.7  # of the variable bit rate; 0 is the largest file, 1 the smallest
 
@@ -60,7 +63,7 @@ def synthesize(roll_or_notes, *, low=LOW, ticks=TICKS, tempo=100.0, rate=RATE, l
     Raises
     ------
     ValueError
-        For a roll that is not bits, a tempo that is not positive, a note too high for `rate`.
+        For a roll that is not bits, a tempo that is not positive, or what `check` refuses.
 
     Chapter: 02.
     """
@@ -72,12 +75,13 @@ def synthesize(roll_or_notes, *, low=LOW, ticks=TICKS, tempo=100.0, rate=RATE, l
     else:
         struck, length = notes(roll_or_notes), np.shape(roll_or_notes)[1]
     second = ticks * tempo / 60  # in ticks
+    check(max((low + row for row, *_ in struck), default=0), length / second, rate)
     release = int(RELEASE * rate)
     damper = np.exp(-np.arange(release) / (DAMPER * rate)).astype(np.float32)
     damper *= np.linspace(1, 0, release, dtype=np.float32)  # ends at silence, not near it
     dry = np.zeros(int((length / second + TAIL) * rate), np.float32)
     for row, start, end in struck:
-        first, held = int(start / second * rate), int((end - start) / second * rate)
+        first, held = int(start / second * rate), int(min((end - start) / second, RING) * rate)
         tone = _tone(low + row, _bucket(held + release, rate), rate)[: held + release].copy()
         tone[held:] *= damper
         into = dry[first : first + len(tone)]
@@ -87,7 +91,23 @@ def synthesize(roll_or_notes, *, low=LOW, ticks=TICKS, tempo=100.0, rate=RATE, l
     sound = _room(dry, rate)
     fade = int(0.1 * rate)
     sound[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)
-    return sound * np.float32(PEAK / np.abs(sound).max())
+    sound *= np.float32(PEAK / max(sound.max(), -sound.min()))
+    return sound
+
+
+def check(pitch, seconds, rate=RATE):
+    """ValueError unless a piece with this highest MIDI note, so long, can be made a sound."""
+    f1 = 440 * 2 ** ((pitch - 69) / 12)
+    if not f1 < 0.45 * rate:
+        raise ValueError(
+            f"MIDI note {pitch} ({f1:.0f} Hz) is too high for rate={rate}: "
+            f"use at least rate={int(f1 / 0.45) + 1}"
+        )
+    if seconds > 60 * MINUTES:
+        raise ValueError(
+            f"the piece lasts {seconds / 60:,.1f} minutes, and a sound {MINUTES} at most; "
+            "play a shorter one"
+        )
 
 
 def _bucket(samples, rate):
@@ -98,15 +118,10 @@ def _bucket(samples, rate):
     return size
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
 def _tone(pitch, samples, rate):
     """One undamped note of `samples` samples, float32; read-only because it is shared."""
     f1 = 440 * 2 ** ((pitch - 69) / 12)
-    if not f1 < 0.45 * rate:
-        raise ValueError(
-            f"MIDI note {pitch} ({f1:.0f} Hz) is too high for rate={rate}: "
-            f"use at least rate={int(f1 / 0.45) + 1}"
-        )
     k = np.arange(1, PARTIALS + 1)
     stiffness = 7e-5 * 2 ** ((pitch - 45) / 14)  # B in f_k = k f sqrt(1 + B k^2)
     f = k * f1 * np.sqrt((1 + stiffness * k**2) / (1 + stiffness))  # keeps partial 1 in tune
@@ -152,9 +167,14 @@ def _echo(rate, size):
 
 
 def _room(dry, rate):
-    size = 2 ** int(np.ceil(np.log2(len(dry) + 0.8 * rate)))  # no wrap-around
-    wet = np.fft.irfft(np.fft.rfft(dry, size) * _echo(rate, size), size)
-    return wet[: len(dry)].astype(np.float32)
+    tail = int(np.ceil(0.8 * rate))
+    size = min(2 ** int(np.ceil(np.log2(len(dry) + tail))), BLOCK)  # no wrap-around
+    wet = np.zeros_like(dry)
+    for first in range(0, len(dry), size - tail):
+        part = dry[first : first + size - tail]
+        into = wet[first : first + size]
+        into += np.fft.irfft(np.fft.rfft(part, size) * _echo(rate, size), size)[: len(into)]
+    return wet
 
 
 def mp3(waveform, rate=RATE):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
 from binolab import rolls
-from binolab.composing import compose, writable
+from binolab.composing import MOST, compose, writable
 from binolab.options import parser
 
 
@@ -28,13 +29,23 @@ def main(arguments=None):
     try:
         COMMANDS.get(options.command, compose)(options)
     except (ValueError, OSError) as error:
-        if os.environ.get("RANK", "0") == "0":  # of several processes, one speaks
-            print(f"binolab: {' '.join(str(error).split())}", file=sys.stderr)
+        if speaks(options):
+            said = rolls.printable(" ".join(str(error).split()))
+            print(f"binolab: {said}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
         print(f"binolab: stopped; {str(stop) or 'nothing was written'}", file=sys.stderr)
         return 130
     return 0
+
+
+def speaks(options):
+    """Whether this process tells a fault: of several that train together, the first."""
+    if options.command != "train" or "WORLD_SIZE" not in os.environ:
+        return True
+    from binolab.devices import launched
+
+    return launched()[0] == 0
 
 
 def train_model(options):
@@ -59,8 +70,10 @@ def evaluate_model(options):
     for file in (path, *files):
         writable(file)
     for name, least in (("n", 2), ("steps", 1)):
-        if getattr(options, name) < least:
-            raise ValueError(f"--{name} must be {least} or more, got {getattr(options, name)}")
+        if not least <= getattr(options, name) <= MOST[name]:
+            raise ValueError(
+                f"--{name} must be {least} to {MOST[name]:,}, got {getattr(options, name)}"
+            )
 
     from binolab import datasets, evaluation, weights
     from binolab.training import pick_device
@@ -86,7 +99,9 @@ def evaluate_model(options):
         likelihood=not options.no_likelihood, prompts=not options.no_harmonization,
     )
     told = ("model", "data", "split", "n", "steps", "sampler", "bit", "seed")
-    command = " ".join(f"--{name} {getattr(options, name)}" for name in told)
+    command = shlex.join(
+        word for name in told for word in (f"--{name}", str(getattr(options, name)))
+    )
     document["facts"] |= {"model": options.model, "command": f"binolab evaluate {command}",
                           "data": options.data, "seconds_a_roll": seconds}
     said = evaluation.report(document)

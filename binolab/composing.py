@@ -11,32 +11,44 @@ from __future__ import annotations
 import math
 import os
 import secrets
+from contextlib import ExitStack
 from pathlib import Path
 
 from binolab import editing, rolls
+from binolab.rolls import LONGEST
 
-LONGEST = 10_000  # beats: what --beats takes at most, more than an hour and a half at 100 a minute
+MOST = {"n": 10_000, "steps": 100_000}
 
 
 def outputs(options):
-    """The MIDI files to write; ValueError unless each can be."""
+    """The files to write, for each piece a dict of "mid", "png" and "mp3" to paths.
+
+    Raises ValueError unless each can be written.
+    """
     path = Path(options.out)
     if path.suffix.lower() not in (".mid", ".midi"):
         raise ValueError(f"{path}: the output must end in .mid")
-    if options.n < 1:
-        raise ValueError(f"--n must be 1 or more, got {options.n}")
-    if options.steps < 1:
-        raise ValueError(f"--steps must be 1 or more, got {options.steps}")
+    for name, most in MOST.items():
+        if not 1 <= getattr(options, name) <= most:
+            raise ValueError(f"--{name} must be 1 to {most:,}, got {getattr(options, name)}")
     if not 0 <= getattr(options, "strength", 1) <= 1:
         raise ValueError(f"--strength must be between 0 (as it is) and 1 (all new), got "
                          f"{options.strength:g}")
     if not 10 <= getattr(options, "tempo", 100) <= 1000:
         raise ValueError(f"--tempo must be between 10 and 1000, got {options.tempo:g}")
-    writable(path)
     digits = len(str(options.n))
-    return [path] if options.n == 1 else [
-        path.with_name(f"{path.stem}-{i:0{digits}}{path.suffix}") for i in range(1, options.n + 1)
+    stems = [path.stem] if options.n == 1 else [
+        f"{path.stem}-{i:0{digits}}" for i in range(1, options.n + 1)
     ]
+    asked = {"mid": path.suffix, "png": options.plot and ".png", "mp3": options.audio and ".mp3"}
+    found = [
+        {kind: path.with_name(stem + ending) for kind, ending in asked.items() if ending}
+        for stem in stems
+    ]
+    for files in found:
+        for file in files.values():
+            writable(file)
+    return found
 
 
 def writable(path):
@@ -47,11 +59,21 @@ def writable(path):
         raise ValueError(f"{path.parent}: the folder is read-only; choose another --out")
     if path.is_dir():
         raise ValueError(f"{path}: is a folder; name a file in it")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path}: is not a file; choose another --out")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise ValueError(f"{path}: is read-only; choose another --out")
+    try:
+        rolls.check_writable(path)
+    except OSError as error:
+        raise ValueError(
+            f"{path}: cannot be written ({error.strerror}); choose another --out"
+        ) from None
 
 
 def compose(options):
     """generate, complete, infill, harmonize, vary."""
-    paths = outputs(options)
+    targets = outputs(options)
     given = None if options.command == "generate" else rolls.read_midi(options.piece)
 
     from binolab import longer, weights
@@ -64,7 +86,6 @@ def compose(options):
     model, card = weights.load(options.model, device)
     grid = {"low": card["low"], "ticks": card["ticks"]}
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
-    generator = torch.Generator(device).manual_seed(seed)
 
     if given is None:
         given, start, stop = rolls.blank_midi(tempo=options.tempo), 0, whole_beats(options, card)
@@ -77,34 +98,69 @@ def compose(options):
         whole, start = whole_piece(options, given, card)
         known = known_cells(options, whole, start, card)
         stop = start + card["length"]
+    check_length(given, stop, card)
+    if options.audio:
+        check_sound(given, whole, known, start, stop, card)
 
-    x, kept = (a[None, None, :, start:stop].expand(options.n, -1, -1, -1) for a in (whole, known))
+    x, kept = (a[None, None, :, start:stop] for a in (whole, known))
     strength = getattr(options, "strength", 1.0)
     calls = round(options.steps * max(0, min(1, strength))) * len(longer.plan(card, kept))
-    with tqdm(total=calls, desc=options.command, unit="step", leave=False,
-              disable=None, delay=1) as bar:
-        made = longer.paint(
-            model, card, x, kept, sampler=options.sampler, steps=options.steps, bit=options.bit,
-            generator=generator, strength=strength, device=device,
-            callback=lambda k, t, *_: t and bar.update(),
-        )[:, 0]
+    seeds = [(seed + i) % 2**63 for i in range(options.n)]
+    with ExitStack() as stack, tqdm(
+        total=calls * options.n, desc=options.command, unit="step", leave=False, disable=None,
+        delay=1,
+    ) as bar:
+        for files, seed in zip(targets, seeds):  # one at a time: alone, a seed makes the same again
+            window = longer.paint(
+                model, card, x, kept, sampler=options.sampler, steps=options.steps,
+                bit=options.bit, strength=strength, device=device,
+                generator=torch.Generator(device).manual_seed(seed),
+                callback=lambda k, t, *_: t and bar.update(),
+            )[0, 0]
+            result = whole.clone()
+            result[:, start:stop] = window
+            midi = editing.rewrite(given, result.numpy() > 0, known.numpy(), **grid,
+                                   pedal=getattr(options, "pedal", False))
+            new = {k: stack.enter_context(rolls.replacing(file)) for k, file in files.items()}
+            midi.write(str(new["mid"]))
+            if options.plot:
+                from binolab import plotting
 
-    for path, window in zip(paths, made):
-        result = whole.clone()
-        result[:, start:stop] = window
-        midi = editing.rewrite(given, result.numpy() > 0, known.numpy(), **grid,
-                               pedal=getattr(options, "pedal", False))
-        rolls.write_midi(midi, path)
-        if options.plot:
-            from binolab import plotting
+                plotting.picture(
+                    window.numpy() > 0, known=known[:, start:stop].numpy(), **grid
+                ).savefig(new["png"], format="png", dpi=plotting.DPI)
+            if options.audio:
+                from binolab import audio
 
-            plotting.save_png(window.numpy() > 0, path.with_suffix(".png"),
-                              known=known[:, start:stop].numpy(), **grid)
-        if options.audio:
-            from binolab import audio
+                new["mp3"].write_bytes(audio.mp3(editing.play(midi)))
+    for files, seed in zip(targets, seeds):  # all files are there, or none
+        print(rolls.printable(f"{files['mid']}  (seed {seed})"))
 
-            audio.write_mp3(editing.play(midi), path.with_suffix(".mp3"))
-        print(f"{path}  (seed {seed})")
+
+def check_length(midi, stop, card):
+    """ValueError unless a file with the ticks of this one can hold `stop` ticks of the grid."""
+    from binolab.midi import longest
+
+    last, beats = longest(midi.resolution), stop // card["ticks"]
+    if beats > last:
+        raise ValueError(
+            f"beat {beats:,} would be written, but a file that counts {midi.resolution:,} ticks a "
+            f"beat holds {last:,}; choose fewer beats"
+        )
+
+
+def check_sound(midi, whole, known, start, stop, card):
+    """ValueError unless --audio can play the highest note and the length that there may be."""
+    from binolab import audio
+
+    heard = whole > 0
+    heard[:, start:stop] |= ~known[:, start:stop]
+    pitch = card["low"] + int(heard.any(1).nonzero()[-1])
+    seconds = rolls.grid_seconds(midi, card["ticks"])
+    try:
+        audio.check(pitch, seconds(int(heard.any(0).nonzero()[-1]) + 1))
+    except ValueError as error:
+        raise ValueError(f"--audio: {error}, or leave it out") from None
 
 
 def read_roll(options, midi, card):

@@ -141,7 +141,7 @@ def midi_folder(path, *, low=None, pitches=None, pedal=False, progress=True):
             pieces.append(Piece(name, folders.draw(scan.notes, low, pitches)))
         else:
             skipped[name] = scan.reason or folders.outside(scan.span, low, pitches)
-            print(f"skipped {file}: {skipped[name]}", file=sys.stderr)
+            print(rolls.printable(f"skipped {file}: {skipped[name]}"), file=sys.stderr)
     if not pieces:
         raise ValueError(
             f"{folder}: no usable MIDI file ({len(found)} found, {len(skipped)} skipped); "

@@ -127,8 +127,13 @@ class Team:
 
 
 def launched():
-    """(rank, size) of this process among those that a launcher started, by its environment."""
-    return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    """(rank, size) of this process among those that a launcher started, by its environment.
+
+    A rank without a size is not a launcher's: the process is alone.
+    """
+    given = (os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE"))
+    rank, size = (int(value) if value.isdecimal() else 0 for value in given)
+    return (rank, size) if size > 1 else (0, 1)
 
 
 @functools.cache

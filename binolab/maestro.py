@@ -178,7 +178,7 @@ def _maestro(root, download, low, pitches, pedal, progress):
         told = {p.file: scan.reason or scan.span for p, scan in zip(performances, scans)}
         for file, fault in told.items():
             if isinstance(fault, str):
-                print(f"skipped {listed.parent / file}: {fault}", file=sys.stderr)
+                print(rolls.printable(f"skipped {listed.parent / file}: {fault}"), file=sys.stderr)
         found = {p.file: folders.draw(scan.notes, low, pitches)
                  for p, scan in zip(performances, scans) if scan.notes is not None}
         store(cache, found, spans=np.array(json.dumps(told)))

@@ -13,10 +13,11 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from binolab.rolls import LENGTH, LOW, PITCHES, TICKS, from_notes
+from binolab.rolls import LENGTH, LONGEST, LOW, PITCHES, TICKS, from_notes
 
 LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 ACCIDENTALS = {"#": 1, "♯": 1, "b": -1, "♭": -1}
+LENGTHS = re.compile(r"[-+]?[\d./]{1,20}")  # no exponent: 1e999999999 would be worked out
 NOTE = re.compile(r"([A-Ga-g])([#♯b♭]*)(-?\d+)")
 
 
@@ -44,11 +45,12 @@ def read(text, *, low=LOW, pitches=PITCHES, ticks=TICKS, length=LENGTH):
     ValueError
         In one line, with the line of the text: what is not a note name, a note without a length,
         a length that is not one or is under half a tick, a note outside the range, or a voice
-        that is longer than the roll.
+        that is longer than the roll, or than any may be.
 
     Chapter: 01.
     """
     notes, end = [], 0
+    last = LONGEST * ticks if length is None else length
     for number, line in enumerate(text.splitlines(), start=1):
         words, beat = line.replace("|", " ").split(), Fraction(0)
         for i in range(0, len(words), 2):
@@ -66,10 +68,11 @@ def read(text, *, low=LOW, pitches=PITCHES, ticks=TICKS, length=LENGTH):
                     raise ValueError(
                         f"{words[i]} {words[i + 1]} is shorter than a tick, 1/{ticks} of a beat"
                     )
-                if length is not None and end > length:
+                if end > last:
                     raise ValueError(
                         f"{words[i]} ends at beat {float(beat):g}, after the roll's "
-                        f"{length / ticks:g}; shorten the voice, or give length=None"
+                        f"{last / ticks:g}; shorten the voice"
+                        + ", or give length=None" * (length is not None)
                     )
             except ValueError as error:
                 raise ValueError(f"line {number}: {error}") from None
@@ -99,7 +102,7 @@ def _beats(name, word):
         follows = "" if word is None else f", {word!r} follows"
         raise ValueError(f"{name!r} has no length in beats{follows}: write {name} 1, say")
     try:
-        beats = Fraction(word)
+        beats = Fraction(word if LENGTHS.fullmatch(word) else "")
     except (ValueError, ZeroDivisionError):
         raise ValueError(
             f"{word!r} is not a length in beats: write 1, .5 or 1/3 after {name}"

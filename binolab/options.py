@@ -6,19 +6,19 @@
 from __future__ import annotations
 
 import argparse
-import math
 
 from binolab import __version__
 from binolab.presets import PRESETS
+from binolab.rolls import printable
 
 DEFAULT_STEPS = 100
 
 
 def number(text):
-    """A finite number: argparse's own float takes nan."""
+    """A number that can be counted with: argparse's own float takes nan and 1e308."""
     value = float(text)
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"a number is wanted, got {text}")
+    if not abs(value) <= 1e9:
+        raise argparse.ArgumentTypeError(f"a number of a billion at most is wanted, got {text}")
     return value
 
 
@@ -30,6 +30,13 @@ def seed(text):
     return value
 
 
+class Parser(argparse.ArgumentParser):
+    """Shows a fault without what a terminal would obey."""
+
+    def error(self, message):
+        super().error(printable(message))
+
+
 class Help(argparse.ArgumentDefaultsHelpFormatter):
     """Shows a default only where there is one to know."""
 
@@ -38,7 +45,7 @@ class Help(argparse.ArgumentDefaultsHelpFormatter):
 
 
 def parser():
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="binolab",
         description="Binomial diffusion on binary piano rolls: writes piano music, completes it, "
         "fills a hole in it, harmonizes a melody, varies a piece.",
@@ -60,7 +67,8 @@ def parser():
                              help="first beat of the window to work on, for a longer piece")
             sub.add_argument("--pedal", action="store_true", help="heed the sustain pedal")
         sub.add_argument("--n", type=int, default=1, help="how many; more than one are numbered")
-        sub.add_argument("--seed", type=seed, help="same seed, same music (default: a new one, told)")
+        sub.add_argument("--seed", type=seed, help="same seed, same music (default: a new one, told); with --n the "
+                         "files take this seed and those that follow")
         sampling_options(sub)
         sub.add_argument("--plot", action="store_true", help="also write a PNG beside the MIDI")
         sub.add_argument("--audio", action="store_true", help="also write an MP3 beside the MIDI")

@@ -67,9 +67,9 @@ def cache_folder():
 def store(cache, parsed, **more):
     """Write rolls by name as packed bits, whole or not at all."""
     cache.parent.mkdir(parents=True, exist_ok=True)
-    with rolls.replacing(cache) as temporary:
+    with rolls.replacing(cache) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(
-            temporary,
+            file,
             **{n: np.packbits(r, axis=1) for n, r in parsed.items()},
             **{f"{n} ticks": r.shape[1] for n, r in parsed.items()},
             **more,

@@ -31,6 +31,7 @@ FREE, FREE_KEYS = "#fdf3e7", "#f9ebdb"  # the same where the model writes
 LINE, FAINT = "#7d8798", "#dfe3ea"
 HUES = (GIVEN, MADE, "#009e73", "#cc79a7", INK, "#e69f00")  # after Okabe and Ito
 MARKS = "osD^vP"
+DPI = 150  # of a PNG
 
 STYLE = {
     # the pages' own sans serif; what its Latin letters lack comes from matplotlib's
@@ -287,8 +288,14 @@ def grey_image(values, *, shades=16):
     return file.getvalue()
 
 
-def save_png(roll, path, *, dpi=150, ticks=TICKS, **options):
-    """Write the figure of `plot_roll` as PNG, whole or not at all; the folder must exist.
+def save_png(roll, path, *, dpi=DPI, **options):
+    """Write `picture(roll, **options)` as PNG, whole or not at all; the folder must exist."""
+    with replacing(path) as temporary:
+        picture(roll, **options).savefig(temporary, format="png", dpi=dpi)
+
+
+def picture(roll, *, ticks=TICKS, **options):
+    """The figure of `plot_roll` that a picture is made of.
 
     More than 32 beats are drawn in rows of 32, in at most 16 rows of more.
     """
@@ -301,8 +308,7 @@ def save_png(roll, path, *, dpi=150, ticks=TICKS, **options):
         plot_roll(roll, figure.add_subplot(), ticks=ticks, **options)
     else:
         plot_rows(roll, figure.subplots(rows), beats_per_row=per_row, ticks=ticks, **options)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=dpi)
+    return figure
 
 
 def _checked(roll, known):

@@ -7,11 +7,14 @@ Chapter: 14 *How good is it?*.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from matplotlib.figure import Figure
 
 from binolab import comparison, plotting
 from binolab.plotting import HUES, INK, LINE, MADE, MARKS, PAPER
+from binolab.rolls import printable
 
 MUSIC = "#c3cad6"  # bars of held-out music, to be drawn upon
 FEW = 20  # held-out windows; with fewer a report says that they are few
@@ -30,7 +33,7 @@ def report(document):
     """A document as Markdown."""
     facts = _legible(document["facts"])
     return "\n".join([
-        f"# {facts.get('model', facts['network'])}", "", *_facts(facts), "",
+        f"# {_plain(facts.get('model', facts['network']))}", "", *_facts(facts), "",
         *_summary(document["summary"], document["comparison"]["n"]["held_out"]), "",
         "| set | " + " | ".join(k.replace("_", " ") for k in document["statistics"]["made"]) + " |",
         "|---" * (1 + len(document["statistics"]["made"])) + "|",
@@ -49,9 +52,18 @@ def _legible(facts):
     }
 
 
+def _plain(text):
+    """A name as text and nothing more: what Markdown or HTML would obey becomes an entity."""
+    return re.sub(r"[^\w\s./:=,()+-]", lambda found: f"&#{ord(found[0])};", printable(text))
+
+
+def _code(text):
+    return f"`{text}`" if _plain(text) == text else f"<code>{_plain(text)}</code>"
+
+
 def _facts(facts):
     speed = facts["seconds_a_roll"]
-    told = [f"`{facts['command']}`", ""] if "command" in facts else []
+    told = [_code(facts["command"]), ""] if "command" in facts else []
     speed = f"; {speed:.2f} s a roll on {facts['device']}" if speed else ""
     return told + [
         f"{facts['network']}, {facts['parameters']:,} parameters; {facts['n']} rolls, "
@@ -139,7 +151,8 @@ def page(document, made, held_out, *, rolls=3):
     for part in (top, middle, bottom):
         part.set_facecolor(PAPER)
     figure.suptitle(
-        f"{facts.get('model', facts['network'])}: {facts['n']} rolls, {facts['steps']} steps, "
+        f"{printable(facts.get('model', facts['network']))}: {facts['n']} rolls, "
+        f"{facts['steps']} steps, "
         f"{facts['sampler']}, {facts['bit']}, seed {facts['seed']}, beside "
         f"{document['comparison']['n']['held_out']} held-out windows",
         color=INK, fontsize=13, parse_math=False,

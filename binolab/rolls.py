@@ -15,7 +15,10 @@ from __future__ import annotations
 
 import copy
 import os
+import secrets
+import stat
 import warnings
+from bisect import bisect_right
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,6 +28,7 @@ LOW = 33  # A1, row 0 of the paper's roll
 PITCHES = 56  # ... to E6, MIDI 88
 TICKS = 24  # a beat
 LENGTH = 384  # ticks in the paper's window: 16 beats
+LONGEST = 10_000  # beats of a file: more than an hour and a half at 100 a minute
 RESOLUTION = 480  # MIDI ticks a beat in the files that we write: 24 divides it
 
 
@@ -46,19 +50,24 @@ def read_midi(path):
     Raises
     ------
     MidiError
-        In one line: no such file, a folder, not MIDI, empty, or without pitched notes.
+        In one line: no such file, a folder, not MIDI, empty, beyond the limits of `midi.read`, or
+        without pitched notes.
     """
-    import pretty_midi
+    from binolab.midi import TooMuch, read
 
     path = Path(path)
     if not path.exists():
         raise MidiError(f"{path}: no such file")
     if path.is_dir():
         raise MidiError(f"{path}: is a folder; name one MIDI file in it")
+    if not path.is_file():
+        raise MidiError(f"{path}: is not a file; name a MIDI file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # files with tempo changes in odd tracks are readable
-            midi = pretty_midi.PrettyMIDI(str(path)) if path.stat().st_size else None
+            midi = read(path) if path.stat().st_size else None
+    except TooMuch as error:
+        raise MidiError(f"{path}: {error}") from None
     except PermissionError:
         raise MidiError(f"{path}: cannot be read; check its permissions") from None
     except Exception as error:  # mido raises a dozen kinds on bytes that are not MIDI
@@ -109,19 +118,23 @@ def tick_notes(midi, *, ticks=TICKS, pedal=False):
 def _sustained(instrument):
     """Where each note of an instrument falls silent, in seconds, once the pedal is heeded."""
     changes = sorted((c.time, c.value >= 64) for c in instrument.control_changes if c.number == 64)
-    times = np.array([time for time, _ in changes])
+    times = [time for time, _ in changes]
+    lifts = [i for i, (_, down) in enumerate(changes) if not down]
     onsets = {}
-    for note in instrument.notes:
+    for note in sorted(instrument.notes, key=lambda n: n.start):
         onsets.setdefault(note.pitch, []).append(note.start)
     last = max((n.end for n in instrument.notes), default=0.0)
     ends = []
     for note in instrument.notes:
         end = note.end
-        i = int(np.searchsorted(times, note.end, side="right")) - 1
+        i = bisect_right(times, note.end) - 1
         if i >= 0 and changes[i][1]:  # down when the key is let go: ring on until it is lifted
-            end = next((time for time, down in changes[i + 1 :] if not down), max(last, end))
-            again = [s for s in onsets[note.pitch] if note.start < s < end]
-            end = max(note.end, min([end, *again]))  # the same key struck again stops it
+            lift = bisect_right(lifts, i)
+            end = times[lifts[lift]] if lift < len(lifts) else max(last, end)
+            struck = onsets[note.pitch]
+            again = bisect_right(struck, note.start)
+            if again < len(struck):  # the same key struck again stops it
+                end = max(note.end, min(end, struck[again]))
         ends.append(end)
     return ends
 
@@ -250,10 +263,10 @@ def to_midi(roll, *, low=LOW, ticks=TICKS, tempo=100.0, like=None, velocity=80):
 
 def blank_midi(like=None, tempo=100.0):
     """A MIDI file with no notes: with the tempo map of `like`, or with one tempo."""
-    import pretty_midi
+    from binolab.midi import Midi
 
     if like is None:
-        return pretty_midi.PrettyMIDI(resolution=RESOLUTION, initial_tempo=float(tempo))
+        return Midi(resolution=RESOLUTION, initial_tempo=float(tempo))
     midi = copy.deepcopy(like)
     midi.instruments = []
     midi.lyrics, midi.text_events = [], []
@@ -349,19 +362,43 @@ def validate(roll):
     return roll
 
 
+def printable(text):
+    """Text for a terminal: what it would obey, or could not show, becomes a visible escape."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)
+    )
+
+
 @contextmanager
 def replacing(path):
     """Write to a temporary name beside `path`, then rename: nothing half-written is ever seen.
 
-    Yields the temporary `Path` (same ending). On an error it is removed and `path` is untouched.
+    Yields the temporary `Path`, ``.NAME.xxxxxxxx.binolab-tmp``: an empty file that is new, so that
+    nobody can have laid a link there. On an error it is removed and `path` is untouched. A file
+    that is replaced keeps its mode, and a link stays: the file that it points to is replaced.
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    target, temporary, mode = _beside(path)
     try:
         yield temporary
-        os.replace(temporary, path)
+        os.chmod(temporary, mode)  # a library may have put a file of its own in the place
+        os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(path):
+    """OSError unless `replacing` could write here; leaves nothing behind."""
+    _beside(path)[1].unlink()
+
+
+def _beside(path):
+    """A new empty file beside what `path` stands for: (that, the new file, its mode to be)."""
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.binolab-tmp")
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+    allowed = 0o666 if mode is None else mode | 0o600
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, allowed))
+    return target, temporary, stat.S_IMODE(temporary.stat().st_mode) if mode is None else mode
 
 
 def write_midi(midi, path):

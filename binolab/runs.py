@@ -97,23 +97,23 @@ def _carry_out(options, team):
     said += f", {config.minutes:g} minutes" if config.minutes else f" of {config.steps}"
     command = f"binolab {shlex.join(str(a) for a in options.given if a != '--resume')}"
     if not run.finished:
-        print(f"{said}; stopped. What it is by now: --model {folder}. Go on with\n"
-              f"{command} --resume")
+        print(rolls.printable(f"{said}; stopped. What it is by now: --model {folder}. Go on with"))
+        print(rolls.printable(f"{command} --resume"))
         return
-    print(f"{said}; finished", flush=True)
+    print(rolls.printable(f"{said}; finished"), flush=True)
     if not (options.no_evaluation or left(folder)):
         missing = ["samples", "curve", "report"]
         try:
             for line in leave(folder, music, name=options.data, command=command,
                               seed=options.seed, device=team.device, progress=bars):
-                print(line, flush=True)
+                print(rolls.printable(line), flush=True)
                 missing.pop(0)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"{folder} holds the finished run, but not yet its {', '.join(missing)}: the same "
                 "command with --resume makes them"
             ) from None
-    print(f"binolab generate --model {folder} -o new.mid")
+    print(rolls.printable(f"binolab generate --model {folder} -o new.mid"))
 
 
 def settings(options):

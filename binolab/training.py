@@ -194,7 +194,7 @@ def _open(run, folder, log, resume):
     if resume:
         warning = run.restore(folder)
         if warning and run.team.first:
-            print(warning, file=sys.stderr)
+            print(rolls.printable(warning), file=sys.stderr)
             checkpoints.promote(folder)
     if not run.team.first:
         return

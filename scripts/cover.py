@@ -86,7 +86,7 @@ def cover(image, out):
     figure.savefig(file, dpi=100, facecolor=NIGHT)
     picture = Image.open(file).convert("RGB").quantize(64, dither=Image.Dither.NONE)
     with rolls.replacing(out) as temporary:
-        picture.save(temporary, optimize=True)
+        picture.save(temporary, "PNG", optimize=True)
 
 
 def glyph(image, columns=11, rows=7):
@@ -170,7 +170,7 @@ def card(cells, file, beats):
     image = Image.fromarray(cells[::-1].astype(np.uint8))
     image.putpalette(palette)
     with rolls.replacing(file) as temporary:
-        image.save(temporary, optimize=True)
+        image.save(temporary, "PNG", optimize=True)
 
 
 def noisy(roll, level, seed=0):

@@ -25,7 +25,7 @@ def main():
         plotting.plot_roll(roll, ax, title=f"seed {seed}")
     out = Path(__file__).parents[1] / "data" / "generated.png"
     with rolls.replacing(out) as temporary:
-        figure.savefig(temporary, dpi=110, facecolor="white")
+        figure.savefig(temporary, format="png", dpi=110, facecolor="white")
     print(out)
 
 

@@ -172,3 +172,23 @@ def test_players_are_a_table_with_a_row_for_each():
 def test_importing_the_module_loads_neither_soundfile_nor_ipython():
     code = "import sys, binolab.audio; sys.exit(bool({'soundfile', 'IPython'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_long_sound_is_made_in_parts_that_fit(monkeypatch):
+    struck = [(60 + i % 12, 1000 * i, 1000 * i + 900) for i in range(20)]
+    whole = audio.synthesize(struck, low=0, ticks=1000, tempo=60.0)
+    monkeypatch.setattr(audio, "BLOCK", 2**16)  # three seconds
+    parts = audio.synthesize(struck, low=0, ticks=1000, tempo=60.0)
+    np.testing.assert_allclose(parts, whole, atol=2e-6)
+
+
+def test_a_sound_has_a_greatest_length():
+    audio.check(108, 60 * audio.MINUTES)
+    with pytest.raises(ValueError, match="lasts 20.1 minutes, and a sound 20 at most"):
+        audio.synthesize([(60, 0, 1)], low=0, ticks=1, tempo=60.0, length=1204)
+
+
+def test_a_string_rings_a_minute_at_most():
+    sound = audio.synthesize([(21, 0, 1000), (69, 999, 1000)], low=0, ticks=1, tempo=60.0)
+    assert np.abs(sound[70 * RATE : 990 * RATE]).max() < 1e-7 < np.abs(sound[: 60 * RATE]).max()
+    assert audio._tone.cache_info().currsize <= 128

@@ -130,7 +130,7 @@ def test_a_last_note_held_a_little_long_fits_the_window(melody, model, tmp_path)
                "--keep", 8) == 0
 
 
-@pytest.mark.parametrize("given", [["--keep", "nan"], ["--keep", 8, "--seed", -1]])
+@pytest.mark.parametrize("given", [["--keep", "nan"], ["--at", "1e308"], ["--keep", 8, "--seed", -1]])
 def test_numbers_that_are_none_are_refused(given, melody, tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
         run("complete", melody, "-o", tmp_path / "out.mid", *given)
@@ -274,6 +274,175 @@ def test_full_disk_leaves_nothing(melody, model, tmp_path, capsys, monkeypatch):
     assert "No space left" in fault(capsys, "vary", melody, "-o", out, "--model", model,
                                     "--steps", 2)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["melody.mid"]
+
+
+# --- all outputs or none -------------------------------------------------------------------------
+
+
+BLOCKED = {  # what stands in the way, and what is asked
+    "a-2.mid": ["--n", 3], "a.png": ["--plot"], "a.mp3": ["--audio"],
+    "a-3.mp3": ["--n", 3, "--audio"],
+}
+
+
+@pytest.mark.parametrize("name", BLOCKED)
+def test_every_output_is_looked_at_before_any_work(name, tmp_path, capsys):
+    _folder(tmp_path / name)
+    said = fault(capsys, "generate", "-o", tmp_path / "a.mid", "--model", "nobody", *BLOCKED[name])
+    assert f"{name}: is a folder" in said  # and not that there is no such model
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+def test_outputs_that_are_no_files_or_cannot_be_are_refused(tmp_path, capsys, monkeypatch):
+    def says(out):
+        return fault(capsys, "generate", "-o", out, "--model", "nobody")
+
+    os.mkfifo(tmp_path / "pipe.mid")
+    assert "is not a file" in says(tmp_path / "pipe.mid")
+    assert "cannot be written (File name too long)" in says(tmp_path / ("x" * 250 + ".mid"))
+    (tmp_path / "loop.mid").symlink_to(tmp_path / "loop.mid")
+    (tmp_path / "astray.mid").symlink_to(tmp_path / "none" / "a.mid")
+    assert "cannot be written" in says(tmp_path / "astray.mid")
+    (tmp_path / "kept.mid").write_bytes(b"old")
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path).name != "kept.mid")
+    assert "kept.mid: is read-only" in says(tmp_path / "kept.mid")
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_where_one_of_several_cannot_be_written_none_appears(model, tmp_path, capsys, monkeypatch):
+    write, made = pretty_midi.PrettyMIDI.write, []
+
+    def full(self, path):
+        made.append(path)
+        if len(made) == 3:
+            raise OSError(28, "No space left on device")
+        write(self, path)
+
+    monkeypatch.setattr(pretty_midi.PrettyMIDI, "write", full)
+    (tmp_path / "a-1.mid").write_bytes(b"old")
+    assert "No space left" in fault(capsys, "generate", "-o", tmp_path / "a.mid", "--model", model,
+                                    "--n", 3, "--steps", 1, "--plot")
+    assert [p.name for p in tmp_path.iterdir()] == ["a-1.mid"]
+    assert (tmp_path / "a-1.mid").read_bytes() == b"old"
+
+
+def test_an_output_goes_through_a_link_and_keeps_a_mode(model, tmp_path):
+    real = tmp_path / "real.mid"
+    real.write_bytes(b"old")
+    real.chmod(0o600)
+    (tmp_path / "a.mid").symlink_to(real)
+    assert run("generate", "-o", tmp_path / "a.mid", "--model", model, "--steps", 1) == 0
+    assert (tmp_path / "a.mid").is_symlink() and real.read_bytes()[:4] == b"MThd"
+    assert real.stat().st_mode & 0o777 == 0o600
+
+
+def test_each_of_several_tells_the_seed_that_makes_it_again(model, tmp_path, capsys):
+    options = ["--model", model, "--steps", 2, "--sampler", "posterior"]
+    assert run("generate", "-o", tmp_path / "a.mid", "--n", 4, "--seed", 2**63 - 2, *options) == 0
+    told = [line.split("  (seed ") for line in capsys.readouterr().out.splitlines()]
+    assert len({Path(path).read_bytes() for path, _ in told}) == len(told) == 4
+    for path, seed in told:
+        assert run("generate", "-o", tmp_path / "b.mid", "--seed", seed.rstrip(")"), *options) == 0
+        assert (tmp_path / "b.mid").read_bytes() == Path(path).read_bytes()
+
+
+@pytest.mark.parametrize("given", [["--n", 10**12], ["--steps", 10**12]])
+def test_more_than_there_can_be_is_refused(given, tmp_path, capsys):
+    assert f"{given[0]} must be 1 to" in fault(capsys, "generate", "-o", tmp_path / "a.mid", *given)
+    assert f"{given[0]} must be" in fault(capsys, "evaluate", "-o", tmp_path / "a", *given)
+
+
+def test_a_fine_clock_takes_many_beats_or_says_how_many(model, tmp_path, capsys):
+    piece, out = write_melody(tmp_path / "fine.mid", resolution=32767), tmp_path / "out.mid"
+    asked = ["complete", piece, "-o", out, "--keep", 4, "--model", model, "--steps", 1, "--beats"]
+    assert "holds 8,192; choose fewer" in fault(capsys, *asked, 8193) and not out.exists()
+    assert run(*asked, 320, "--sampler", "posterior") == 0
+    assert 310 * 24 < rolls.from_midi(rolls.read_midi(out)).shape[1] <= 320 * 24
+
+
+def test_what_cannot_be_played_is_refused_before_the_work(tmp_path, capsys):
+    run_ = training.Run(presets.PRESETS["tiny"], 0.07, 56, torch.device("cpu"))
+    weights.save(tmp_path / "high.safetensors", run_.model, run_.card | {"low": 72})
+    weights.save(tmp_path / "low.safetensors", run_.model, run_.card)
+    before = sorted(tmp_path.iterdir())
+    for name, more, says in (
+        ("high", [], "MIDI note 127 (12544 Hz) is too high"),
+        ("low", ["--beats", 2001, "--steps", 100_000], "the piece lasts 20.0 minutes"),
+        ("low", ["--beats", 201, "--tempo", 10], "the piece lasts 20.1 minutes"),
+    ):
+        said = fault(capsys, "generate", "-o", tmp_path / "a.mid", "--audio", "--model",
+                     tmp_path / f"{name}.safetensors", *more)
+        assert says in said and "--audio" in said
+    assert sorted(tmp_path.iterdir()) == before
+
+
+# --- what is told --------------------------------------------------------------------------------
+
+
+EVIL = "a\x1b[2J\x9b\u202e"
+
+
+def test_names_cannot_steer_the_terminal(model, tmp_path, capfd):
+    def plain(status, *arguments):
+        try:
+            assert run(*arguments) == status
+        except SystemExit as stop:
+            assert stop.code == status
+        said = capfd.readouterr()
+        assert (said.out + said.err).strip()
+        assert all(c.isprintable() or c == "\n" for c in said.out + said.err)
+
+    out, folder = tmp_path / f"{EVIL}\r\n.mid", tmp_path / EVIL
+    plain(0, "generate", "-o", out, "--model", model, "--steps", 1)
+    assert out.exists()
+    plain(2, "vary", tmp_path / f"{EVIL}.mid", "-o", out)
+    plain(2, "vary", out, out, "-o", out)
+    plain(2, "generate", "-o", folder / "a.mid", "--model", model)
+    plain(2, "generate", "-o", out, "--model", EVIL)
+    data = midi_files(folder, 2)
+    (data / f"{EVIL}.mid").write_bytes(b"nonsense")
+    tiny = ["--out", tmp_path / f"{EVIL} run", "--preset", "tiny", "--steps", 1, "--no-evaluation"]
+    plain(0, "train", "--data", data, *tiny)
+    plain(2, "train", "--data", data, *tiny)
+
+
+def test_a_locale_of_few_letters_fails_nothing(model, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "binolab", "generate", "-o", "Prélude ♯.mid", "--model", model,
+         "--steps", "1", "--seed", "1"],
+        cwd=tmp_path, capture_output=True, env=os.environ | PATHS | {"PYTHONIOENCODING": "ascii"},
+    )
+    assert done.returncode == 0 and done.stdout.strip() == rb"Pr\xe9lude \u266f.mid  (seed 1)"
+
+
+@pytest.mark.parametrize("world, command, speaks", [
+    (None, "vary", True), ("1", "vary", True), ("2", "vary", True), (None, "train", True),
+    ("", "train", True), ("1", "train", True), ("few", "train", True), ("2", "train", False),
+])
+def test_a_rank_silences_only_one_of_several_that_train(world, command, speaks, tmp_path, capsys,
+                                                        monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    if world is not None:
+        monkeypatch.setenv("WORLD_SIZE", world)
+    asked = {"vary": ["vary", tmp_path / "no.mid", "-o", tmp_path / "out.mid"],
+             "train": ["train", "--data", tmp_path, "--out", tmp_path / "r", "--steps", 0]}
+    assert run(*asked[command]) == 2
+    assert bool(capsys.readouterr().err) == speaks
+
+
+PATHS = {"PYTHONPATH": str(Path(cli.__file__).parents[1])}
+
+
+def test_the_package_is_a_command(tmp_path):
+    def said(*arguments):
+        command = [sys.executable, "-m", "binolab", *arguments]
+        return subprocess.run(command, cwd=tmp_path, text=True, capture_output=True,
+                              env=os.environ | PATHS)
+
+    assert said("--version").stdout.startswith("binolab ")
+    assert said("--help").stdout.startswith("usage: binolab ")
+    assert said().returncode == 2 and "usage: binolab" in said().stderr
 
 
 def midi_files(folder, count):

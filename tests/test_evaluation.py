@@ -1,5 +1,6 @@
 """The report: costs against brute force, baselines against counting, masks that are kept."""
 
+import io
 import json
 import math
 import re
@@ -233,3 +234,16 @@ def test_page_draws_what_the_document_holds(document):
     less = {k: v for k, v in document.items() if k not in ("costs", "harmonization")}
     few = evaluation.page(less, made, held, rolls=2)
     assert len(few.get_axes()) == len(figure.get_axes()) - 2
+
+
+def test_a_name_in_a_report_is_text_and_nothing_more(document):
+    evil = "<script>`x`</script>\x1b[2J$a$ ![a](b)|\n# b"
+    facts = document["facts"] | {"model": evil, "command": f"binolab evaluate --model '{evil}'"}
+    said = evaluation.report(document | {"facts": facts})
+    assert not re.search(r"<(?!/?code>)|\x1b|`x|!\[|\n# b", said)
+    assert said.count("&#60;script&#62;") == 2 and "<code>binolab evaluate --model &#39;" in said
+    plain = document["facts"] | {"model": "runs/mine", "command": "binolab evaluate --n 4"}
+    said = evaluation.report(document | {"facts": plain})
+    assert said.startswith("# runs/mine\n\n`binolab evaluate --n 4`\n")
+    figure = evaluation.page(document | {"facts": facts}, music(3, 4), music(1, 6), rolls=2)
+    figure.savefig(io.BytesIO(), format="png", dpi=20)  # dollars are no formula
