@@ -83,6 +83,8 @@ def test_respaced_steps_keep_both_ends_and_never_repeat(T, data):
     assert len(kept) == steps + 1 and kept[0] == 0 and kept[-1] == T
     gaps = kept.diff()
     assert gaps.min() >= 1 and gaps.max() - gaps.min() <= 1  # as even as whole numbers can be
+    for i, t in enumerate(kept.tolist()):  # each is the whole number next to its even place
+        assert abs(2 * steps * t - 2 * i * T) <= steps
     assert torch.equal(levels, alpha_bar[kept])
     if steps == T:
         assert torch.equal(levels, alpha_bar)

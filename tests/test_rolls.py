@@ -126,6 +126,26 @@ def test_notes_become_bits_and_notes_again(found):
     assert rolls.notes(roll) == sorted(found)
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 20), st.integers(1, 9)), max_size=12),
+    st.none() | st.integers(0, 24),
+)
+def test_a_cell_is_lit_where_a_note_sounds_and_none_is_struck_again_next(found, length):
+    notes = [(row, start, start + ticks) for row, start, ticks in found]
+    roll = rolls.from_notes(iter(notes), 3, length)
+    length = max((end for *_, end in notes), default=0) if length is None else length
+    assert roll.shape == (3, length) and roll.dtype == bool
+    struck = {(row, start) for row, start, _ in notes}
+    for row, tick in np.ndindex(3, length):
+        sounds = any(r == row and start <= tick < end for r, start, end in notes)
+        again = tick + 1 < length and (row, tick + 1) in struck and (row, tick) not in struck
+        assert roll[row, tick] == (sounds and not again)
+
+
+def test_a_note_that_begins_where_the_roll_ends_leaves_no_gap():
+    assert rolls.from_notes([(0, 0, 8), (0, 8, 12)], 1, 8).all()
+
+
 def test_a_struck_again_note_gives_up_its_last_tick_and_gets_it_back(folder):
     roll = rolls.from_notes([(2, 0, 24), (2, 24, 48)], 5, 60)
     assert roll[2].nonzero()[0].tolist() == [*range(23), *range(24, 48)]
@@ -192,6 +212,23 @@ def test_a_pedal_never_lifted_rings_to_the_end():
     midi = song((60, 0, 1), (64, 3, 4), tempo=60)
     midi.instruments[0].control_changes = [pretty_midi.ControlChange(64, 64, 0.5)]
     assert rolls.notes(rolls.from_midi(midi, pedal=True)) == [(27, 0, 96), (31, 72, 96)]
+
+
+def test_a_file_that_is_written_like_another_has_its_clock_and_none_of_its_words():
+    like = song((60, 0, 4), resolution=96, tempo=77)
+    like.time_signature_changes = [pretty_midi.TimeSignature(3, 4, 0)]
+    like.key_signature_changes = [pretty_midi.KeySignature(5, 0)]
+    like.lyrics, like.text_events = [pretty_midi.Lyric("la", 0)], [pretty_midi.Text("Aria", 0)]
+    roll = rolls.from_notes([(0, 0, 24)], 1)
+    made = rolls.to_midi(roll, low=50, like=like, velocity=33)
+    assert made.resolution == 96 and made.get_tempo_changes()[1] == pytest.approx([77])
+    assert [(s.numerator, s.denominator) for s in made.time_signature_changes] == [(3, 4)]
+    assert [s.key_number for s in made.key_signature_changes] == [5]
+    assert made.lyrics == made.text_events == []
+    (piano,) = made.instruments
+    assert [(n.pitch, n.velocity) for n in piano.notes] == [(50, 33)]
+    assert len(like.lyrics) == len(like.text_events) == 1  # the other is as it was
+    assert [n.pitch for n in like.instruments[0].notes] == [60]
 
 
 # --- windows -------------------------------------------------------------------------------------
