@@ -37,6 +37,18 @@ def names(folder):
     return sorted(p.name for p in folder.iterdir())
 
 
+@pytest.fixture
+def closed(monkeypatch):
+    """Asserts at the end that no file that was opened by its handle is still open."""
+    handles, opened = [], os.open
+    monkeypatch.setattr(os, "open", lambda *a: handles.append(opened(*a)) or handles[-1])
+    yield
+    assert handles
+    for handle in handles:
+        with pytest.raises(OSError):
+            os.fstat(handle)
+
+
 # --- the checksum --------------------------------------------------------------------------------
 
 
@@ -103,7 +115,7 @@ def strip(key):
 
 
 DAMAGES = {
-    "a bit": lambda data: data[:-1] + bytes([data[-1] ^ 1]),
+    **{f"bit {k}": lambda data, k=k: data[:-1] + bytes([data[-1] ^ 1 << k]) for k in range(8)},
     "a name": rename,
     "no step": strip("step"),
     "no config": strip("config"),
@@ -123,7 +135,7 @@ def test_a_damaged_checkpoint_is_noticed_and_the_one_before_takes_its_place(dama
     assert same(found, 1) and facts["step"] == 1 and "\n" not in warning
     assert warning.startswith(f"{path}: damaged checkpoint (")
     assert warning.endswith("); going on from the one before, step 1")
-    assert ("(its checksum is wrong)" in warning) == (damage in ("a bit", "a name"))
+    assert ("(its checksum is wrong)" in warning) == (damage[:3] == "bit" or damage == "a name")
     (tmp_path / PREVIOUS).write_bytes(path.read_bytes())
     with pytest.raises(checkpoints.TrainingError, match="nothing is left to resume") as caught:
         checkpoints.read(tmp_path)
@@ -165,10 +177,35 @@ def test_a_promoted_checkpoint_survives_the_next_write_that_fails(tmp_path, monk
     assert same(found, 1) and facts["step"] == 1
 
 
+def test_a_checkpoint_lies_on_the_disk_before_it_takes_a_name(tmp_path, monkeypatch, closed):
+    """Else a power cut leaves a name without what it names."""
+    write(tmp_path, 1)
+    told, sync, replace = [], os.fsync, os.replace
+
+    def watched_sync(handle):
+        told.append(("on the disk", os.fstat(handle).st_ino))
+        sync(handle)
+
+    def watched_replace(source, target):
+        told.append((os.path.basename(target), os.stat(source).st_ino))
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", watched_sync)
+        patch.setattr(os, "replace", watched_replace)
+        write(tmp_path, 2)
+    old, new, folder = ((tmp_path / n).stat().st_ino for n in (PREVIOUS, NAME, "."))
+    assert told == [("on the disk", new), (PREVIOUS, old), (NAME, new), ("on the disk", folder)]
+
+
+def test_what_cannot_be_opened_to_settle_it_is_let_be(tmp_path):
+    checkpoints.settle(tmp_path / "none")  # a folder on Windows cannot be opened either
+
+
 # --- the log -------------------------------------------------------------------------------------
 
 
-def test_the_log_keeps_whole_rows_in_order_and_is_cut_at_a_step(tmp_path):
+def test_the_log_keeps_whole_rows_in_order_and_is_cut_at_a_step(tmp_path, closed):
     log = checkpoints.Log(str(tmp_path))
     assert log.rows() == []
     log.cut(3)
@@ -178,6 +215,7 @@ def test_the_log_keeps_whole_rows_in_order_and_is_cut_at_a_step(tmp_path):
         log.append(row)
     assert log.rows() == rows == checkpoints.Log(tmp_path).rows()
     assert log.path.read_text().count("\n") == 4
+    assert log.path.stat().st_mode & 0o711 == 0o600  # to read and write, not to run
     log.cut(3)
     assert log.rows() == rows[:3] and names(tmp_path) == ["log.jsonl"]
     with open(log.path, "a") as file:

@@ -263,6 +263,57 @@ def test_any_number_of_steps(steps):
     assert set(found.unique().tolist()) <= {0.0, 1.0}
 
 
+@pytest.mark.parametrize("strength, steps", [(1.0, 1), (0.5, 8), (0.25, 1500), (0.001, 3)])
+def test_the_levels_go_down_from_the_strength_that_is_asked(strength, steps):
+    """(1 - t/T)² at t = strength · T, and evenly in t from there to the clean roll."""
+    seen = []
+
+    def watch(model, x_T, alpha_bar, **options):
+        seen.append(alpha_bar)
+        return x_T
+
+    prompting.vary(model, CARD, torch.zeros(1, 1, P, L), strength, sampler=watch, steps=steps)
+    ((levels),) = seen
+    assert len(levels) == max(1, round(strength * steps)) + 1
+    place = 1 - levels.sqrt()  # t / T
+    assert place[0] == 0 and place[-1].item() == pytest.approx(strength, abs=1e-12)
+    even = torch.linspace(0, strength, len(levels), dtype=place.dtype)
+    assert (place - even).abs().max() <= 0.5 / max(1000, steps) + 1e-12
+
+
+def test_a_hundred_steps_and_one_roll_are_the_default():
+    calls = []
+
+    def counted(x_t, alpha_bar_t, known=None):
+        calls.append(x_t.shape)
+        return torch.full_like(x_t, 0.2)
+
+    made = prompting.generate(counted, CARD | {"pitches": 2, "length": 6}, generator=seeded())
+    assert made.shape == (1, 1, 2, 6) and len(calls) == 100 + 2
+    assert made.device.type == "cpu"
+
+
+@pytest.mark.parametrize("steps", [0, -3])
+def test_fewer_than_one_step_is_refused(steps):
+    with pytest.raises(ValueError, match=f"steps must be 1 or more, got {steps}"):
+        prompting.generate(model, CARD, steps=steps)
+
+
+def test_the_work_is_done_where_the_roll_is():
+    """On a device that holds shapes and no numbers, so that this needs no accelerator."""
+    x = torch.zeros(3, 1, P, L, device="meta")
+    for mask in (
+        prompting.before(x, 4), prompting.outside(x, 4, 8), prompting.above_melody(x),
+        prompting.random_prompts(x, 0.5, None),
+    ):
+        assert mask.device.type == "meta" and mask.shape == x.shape and mask.dtype == torch.bool
+    for made in (
+        prompting.generate(model, CARD, 3, steps=2, device="meta"),
+        prompting.complete(model, CARD, x, 4, steps=2), prompting.vary(model, CARD, x, 0.5, steps=2),
+    ):
+        assert made.device.type == "meta" and made.shape == x.shape
+
+
 def test_rolls_from_nothing_have_the_size_that_is_asked():
     assert prompting.generate(model, CARD, steps=2).shape == (1, 1, P, L)
     assert prompting.generate(model, CARD, 3, length=30, steps=2).shape == (3, 1, P, 30)
