@@ -219,11 +219,11 @@ def test_the_log_keeps_whole_rows_in_order_and_is_cut_at_a_step(tmp_path, closed
     log.cut(3)
     assert log.rows() == rows[:3] and names(tmp_path) == ["log.jsonl"]
     with open(log.path, "a") as file:
-        file.write('{"step": 3, "lo')
-    assert log.rows() == rows[:3]
-    log.cut(9)  # what is torn goes, so that the next row begins a line
+        file.write('{"step": 3, "lo\n{"step": 4}\n{"step": 5, "lo')
+    assert log.rows() == [*rows[:3], {"step": 4}]
+    log.cut(4)  # what is torn goes, so that the next row begins a line
     log.append(rows[3])
-    assert log.rows() == rows
+    assert log.rows() == [*rows[:3], {"step": 4}, rows[3]]
 
 
 def test_a_log_that_needs_no_cut_is_not_written_again(tmp_path, monkeypatch):
