@@ -40,7 +40,8 @@ def plan(card, known, *, overlap=None, window=None):
         Ticks. A window covers `start` to `stop - 1` and writes what is free from `fresh` on. All
         begin on a beat, keep `overlap` ticks where the piece has as many, and are `window` long
         unless the piece is shorter; the last moves back to end with the piece, and keeps more.
-        The last of a hole with known ticks behind it stands so as to see both sides alike.
+        The last of a hole with known ticks behind it is centred on it, to whole beats, so that it
+        sees as much known music after as before; it sees a beat before in any case.
     """
     beat, window, overlap = _sizes(card, window, overlap)
     length = known.shape[-1]
@@ -56,7 +57,7 @@ def plan(card, known, *, overlap=None, window=None):
         end = fresh + beat + int(kept.argmax()) if kept.any() else length
         hole, back = -(-(end - fresh) // beat) * beat, overlap
         if end < length and hole <= window - overlap:
-            back = (window - hole) // 2 // beat * beat
+            back = max((window - hole) // 2 // beat * beat, beat)
         start = max(0, min(fresh - back, length - window))
         stop = min(start + window, length)
         found.append((start, fresh, stop))

@@ -48,3 +48,40 @@ def test_the_roll_does_not_strike_a_legato_note_again():
     assert "binolab" not in rewritten(midi, roll, known)
     roll[7, 25:60] = True
     assert [n[:3] for n in rewritten(midi, roll, known)["binolab"]] == [(67, 2.0, 2.5)]
+
+
+@pytest.mark.parametrize("ticks, end", [(24, 18), (24, 24), (4, 3), (2, 1)])
+def test_a_note_that_ends_on_a_sixteenth_is_struck_again_there(ticks, end):
+    midi, _ = piano((67, 0, end / ticks), (71, 1, 2))
+    roll = rolls.from_midi(midi, low=60, pitches=12, ticks=ticks, length=4 * ticks)
+    known = np.zeros_like(roll)
+    known[7, :end] = known[11] = True
+    roll[7, end : 2 * ticks] = True
+    made = editing.rewrite(midi, roll, known, low=60, ticks=ticks)
+    (new,) = made.instruments[-1].notes
+    assert made.instruments[-1].name == "binolab"
+    assert (new.pitch, new.start, new.end) == (67, pytest.approx(end / ticks), 2.0)
+
+
+def test_a_note_across_the_hole_keeps_the_exact_end_that_the_roll_leads_up_to():
+    midi, roll = piano((60, 0.02, 3.03))
+    known = np.ones_like(roll)
+    known[:, 24:48] = False
+    (before,) = midi.instruments[0].notes
+    (note,) = rewritten(midi, roll, known)["Piano"]
+    assert note == (60, before.start, before.end, 91)  # to the letter: 3.03 is on no grid
+
+
+def test_new_notes_have_the_mean_velocity_of_the_given_ones():
+    midi, roll = piano((60, 0, 1), (64, 0, 1), (67, 0, 1))
+    for note, velocity in zip(midi.instruments[0].notes, (30, 50, 91)):
+        note.velocity = velocity
+    drums = pretty_midi.Instrument(0, is_drum=True)
+    drums.notes = [pretty_midi.Note(127, 38, 0.0, 1.0)]
+    midi.instruments.append(drums)
+    known = np.ones_like(roll)
+    known[:, 24:48] = False
+    roll[2, 24:48] = True
+    assert [n[3] for n in rewritten(midi, roll, known)["binolab"]] == [57]
+    midi.instruments[0].notes = []
+    assert [n[3] for n in rewritten(midi, roll, np.zeros_like(roll))["binolab"]] == [80] * 4

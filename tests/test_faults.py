@@ -281,6 +281,15 @@ def test_a_whole_checkpoint_of_another_program_is_refused_in_a_line(stopped, cha
     assert "\n" not in str(caught.value)
 
 
+def test_going_on_from_the_one_before_never_puts_the_damaged_one_in_its_place(stopped):
+    config, folder, _ = stopped
+    before = step_of(folder) - 1
+    (folder / checkpoints.NAME).write_bytes(b"nonsense")
+    go(folder, config, resume=True, sitting=0.0)  # one step, and one checkpoint
+    (folder / checkpoints.NAME).unlink()
+    assert step_of(folder) == before
+
+
 def test_killed_between_two_names_the_one_before_is_taken_up(stopped, capsys):
     config, folder, whole = stopped
     (folder / checkpoints.NAME).unlink()

@@ -68,6 +68,18 @@ def test_schedules_by_hand():
     assert torch.equal(kernel.power(9, 1), kernel.linear(9))
 
 
+def test_the_paper_s_hundred_steps_are_the_default():
+    assert torch.equal(kernel.linear(), kernel.linear(100))
+    assert torch.equal(kernel.power(), kernel.power(100, 2))
+    assert torch.equal(kernel.cosine(), kernel.cosine(100))
+    torch.testing.assert_close(kernel.spaced(), kernel.linear(100), rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("make", [kernel.linear, kernel.cosine, kernel.power, kernel.spaced])
+def test_a_whole_number_of_steps_may_be_written_as_a_float(make):
+    assert torch.equal(make(4.0), make(4)) and make(4.0).dtype == torch.float64
+
+
 @pytest.mark.parametrize("T", [0, -3, 2.5])
 def test_a_schedule_needs_whole_steps(T):
     for make in (kernel.linear, kernel.cosine, kernel.power):
@@ -83,6 +95,8 @@ def test_respaced_steps_keep_both_ends_and_never_repeat(T, data):
     assert len(kept) == steps + 1 and kept[0] == 0 and kept[-1] == T
     gaps = kept.diff()
     assert gaps.min() >= 1 and gaps.max() - gaps.min() <= 1  # as even as whole numbers can be
+    for i, t in enumerate(kept.tolist()):  # each is the whole number next to its even place
+        assert abs(2 * steps * t - 2 * i * T) <= steps
     assert torch.equal(levels, alpha_bar[kept])
     if steps == T:
         assert torch.equal(levels, alpha_bar)
@@ -159,6 +173,55 @@ def test_draws_follow_the_seed():
     a, b, c = (kernel.bernoulli(p, torch.Generator().manual_seed(s)) for s in (1, 1, 2))
     assert torch.equal(a, b) and not torch.equal(a, c)
     assert set(a.unique().tolist()) == {0.0, 1.0}
+
+
+def test_a_chance_of_nought_is_never_and_of_one_always(monkeypatch):
+    """Even where the uniform number is the least that can be drawn, or the greatest."""
+    for uniform in (0.0, 1 - 2**-24):
+        monkeypatch.setattr(torch, "rand", lambda *shape, u=uniform, **_: torch.full(*shape, u))
+        assert kernel.bernoulli(torch.tensor([0.0, 1.0])).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_bits_keep_their_precision(dtype):
+    x = torch.ones(2, 1, 3, 4, dtype=dtype)
+    level = torch.tensor([0.1, 0.9], dtype=torch.float64)
+    for made in (
+        kernel.step(x, level), kernel.forward(x, level), kernel.forward_probability(x, level),
+        kernel.posterior(x, x, level + 0.05, level), kernel.evidence(x, level),
+        kernel.leave_one_out(x / 2, x, level), kernel.bernoulli(x),
+    ):
+        assert made.dtype == dtype and made.shape == x.shape
+    exact = kernel.forward_probability(x.double(), level)[:, 0, 0, 0].tolist()
+    assert exact == [0.1 + 0.9 * 0.5, 0.9 + (1 - 0.9) * 0.5]
+
+
+@pytest.mark.parametrize("level", [0.4, torch.tensor([0.2, 0.4, 0.6])])
+def test_the_work_is_done_where_the_bits_are(level):
+    """On a device that holds shapes and no numbers, so that this needs no accelerator."""
+    x = torch.ones(3, 1, 4, 5, device="meta")
+    for made in (
+        kernel.step(x, level), kernel.forward(x, level), kernel.bernoulli(x),
+        kernel.posterior(x, x, 0.9, level), kernel.leave_one_out(x, x, level),
+    ):
+        assert made.device.type == "meta" and made.shape == x.shape
+
+
+def test_half_noise_is_the_default():
+    x = bits(0, 1)
+    for found, same in (
+        (kernel.forward_probability(x, 0.3), kernel.forward_probability(x, 0.3, 0.5)),
+        (kernel.posterior(x, 1 - x, 0.6, 0.3), kernel.posterior(x, 1 - x, 0.6, 0.3, 0.5)),
+        (kernel.evidence(x, 0.3), kernel.evidence(x, 0.3, 0.5)),
+        (kernel.leave_one_out(x / 3, x, 0.3), kernel.leave_one_out(x / 3, x, 0.3, 0.5)),
+        (torch.stack(kernel.likelihood(x, 0.3)), torch.stack(kernel.likelihood(x, 0.3, 0.5))),
+    ):
+        assert torch.equal(found, same)
+    nothing = torch.zeros(1000)
+    for draw in (kernel.step, kernel.forward):
+        one, two = (draw(nothing, 0.3, *prior, generator=torch.Generator().manual_seed(0))
+                    for prior in ((), (0.5,)))
+        assert torch.equal(one, two)
 
 
 # --- the posterior, enumerated -------------------------------------------------------------------

@@ -67,6 +67,26 @@ def test_every_free_cell_is_written_once_with_its_context(data, beats, overlap):
     assert written.max(initial=0) <= 1 and written[free].all()
 
 
+@pytest.mark.parametrize("beats", [4, 16])
+def test_a_hole_that_fits_in_a_window_sees_as_much_after_as_before(beats):
+    """However long it is: what it sees differs by a beat at most, and a beat is seen before."""
+    card, far = CARD | {"length": beats * BEAT}, 2 * beats * BEAT
+    for overlap in range(1, beats):
+        for hole in range(1, beats - overlap + 1):
+            known = torch.ones(1, 1, P, 5 * beats * BEAT, dtype=torch.bool)
+            known[..., far : far + hole * BEAT] = False
+            ((start, fresh, stop),) = longer.plan(card, known, overlap=overlap * BEAT)
+            before, after = far - start, stop - far - hole * BEAT
+            assert fresh == far and before + hole * BEAT + after == beats * BEAT
+            assert before >= BEAT and abs(before - after) <= BEAT
+
+
+def test_a_hole_near_the_beginning_has_a_beat_before_it():
+    known = torch.ones(1, 1, P, 20, dtype=torch.bool)
+    known[..., 7:13] = False
+    assert longer.plan(CARD, known, overlap=4) == [(0, 4, 16)]
+
+
 def test_nothing_to_write_is_no_window():
     assert longer.plan(CARD, torch.ones(1, 1, P, 40, dtype=torch.bool)) == []
 

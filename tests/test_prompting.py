@@ -1,5 +1,7 @@
 """Every prompt is a mask: the masks are right, and what they know comes back untouched."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -82,6 +84,24 @@ def test_a_legato_melody_s_notes_are_known_whole():
     assert not prompting.whole_notes(below, prompting.above_melody(below))[2, :20].any()
 
 
+def test_a_note_that_is_known_for_half_of_its_ticks_is_known_whole():
+    below = melody((2, 0, 24), (9, 0, 12))[0, 0]
+    assert prompting.whole_notes(below, prompting.above_melody(below))[2, :24].all()
+
+
+@given(ROLLS, st.integers(0, 2**31))
+def test_a_note_is_known_whole_or_for_less_than_half(roll, seed):
+    before = torch.rand(roll.shape, generator=seeded(seed)) < 0.5
+    given_mask, notes = before.clone(), torch.zeros_like(before)
+    known = prompting.whole_notes(torch.from_numpy(roll), before)
+    for row, start, end in rolls.notes(roll):
+        notes[row, start:end] = True
+        share = sum(before[row, start:end].tolist())
+        same = torch.equal(known[row, start:end], before[row, start:end])
+        assert known[row, start:end].all() if 2 * share >= end - start else same
+    assert torch.equal(known[~notes], before[~notes]) and torch.equal(before, given_mask)
+
+
 def test_where_the_melody_rests_nothing_is_known():
     x = melody((9, 0, 12), (7, 20, 48))
     line = prompting.melody_line(x)[0, 0]
@@ -111,6 +131,39 @@ def test_prompts_to_train_with_are_of_four_kinds_and_a_share_of_the_batch():
     for k in known[:, 0]:  # each is a span of ticks, a range of rows, or the melody and above
         ticks, rows = (k == k[:1]).all(), (k == k[:, :1]).all()
         assert ticks or rows or torch.equal(k, harmony[0])
+
+
+def test_prompts_to_train_with_have_the_shares_that_they_should():
+    """Of rolls of silence, so that the melody knows nothing: three kinds, each by its own law."""
+    n, rows, ticks = 40_000, 3, 64  # a sixteenth of the window is four ticks
+    known = prompting.random_prompts(torch.zeros(n, 1, rows, ticks), 1.0, seeded())[:, 0]
+
+    def near(count, p):
+        return abs(count - n * p) < 4.5 * (n * p * (1 - p)) ** 0.5
+
+    low = (known == known[..., :1]).all((1, 2)) & ~known[:, -1, 0]  # a range of rows, not all
+    heights = known[low, :, 0].sum(1)
+    assert known[low][heights == 1, 0].all() and known[low][heights == 2, :2].all()
+    assert near((heights == 1).sum(), 1 / 4 / rows) and near((heights == 2).sum(), 1 / 4 / rows)
+
+    line = known[(known == known[:, :1]).all((1, 2)), 0]  # all rows alike: spans and sixteenths
+    border = torch.ones(len(line), 1)
+    edges = line.float().diff(dim=1, prepend=border, append=border)
+    begin, end = edges.argmin(1), edges.argmax(1)
+    span = (edges != 0).sum(1) == 2
+    off = span & (begin % 4 > 0)  # no sixteenth begins there
+    for stop in range(5, ticks + 1):  # two draws of 0 … `ticks`, in order: both ends are reached
+        starts = sum(a % 4 > 0 for a in range(stop))
+        assert near((off & (end == stop)).sum(), 2 * starts / (ticks + 1) ** 2 / 4), stop
+    first = span & (begin == 0) & (end % 4 > 0)
+    assert near(first.sum(), 2 * (ticks * 3 / 4) / (ticks + 1) ** 2 / 4)
+
+    beats = line.view(len(line), 16, 4)
+    whole = (beats == beats[..., :1]).all((1, 2)) & ~span  # sixteenths, known in no single span
+    count = beats[whole, :, 0].sum(1)
+    for k in range(4, 13):  # a share that is uniform makes every number of them as likely
+        spans = (k + 1) / math.comb(16, k)  # of them are free in one piece
+        assert near((count == k).sum(), (1 - spans) / 17 / 4), k
 
 
 # --- known cells ---------------------------------------------------------------------------------
@@ -208,6 +261,57 @@ def test_any_number_of_steps(steps):
     assert len(calls) == steps and calls[0] == 0 and all(a < b for a, b in zip(calls, calls[1:]))
     assert polish == [sampling.DOUBT] * 2
     assert set(found.unique().tolist()) <= {0.0, 1.0}
+
+
+@pytest.mark.parametrize("strength, steps", [(1.0, 1), (0.5, 8), (0.25, 1500), (0.001, 3)])
+def test_the_levels_go_down_from_the_strength_that_is_asked(strength, steps):
+    """(1 - t/T)² at t = strength · T, and evenly in t from there to the clean roll."""
+    seen = []
+
+    def watch(model, x_T, alpha_bar, **options):
+        seen.append(alpha_bar)
+        return x_T
+
+    prompting.vary(model, CARD, torch.zeros(1, 1, P, L), strength, sampler=watch, steps=steps)
+    ((levels),) = seen
+    assert len(levels) == max(1, round(strength * steps)) + 1
+    place = 1 - levels.sqrt()  # t / T
+    assert place[0] == 0 and place[-1].item() == pytest.approx(strength, abs=1e-12)
+    even = torch.linspace(0, strength, len(levels), dtype=place.dtype)
+    assert (place - even).abs().max() <= 0.5 / max(1000, steps) + 1e-12
+
+
+def test_a_hundred_steps_and_one_roll_are_the_default():
+    calls = []
+
+    def counted(x_t, alpha_bar_t, known=None):
+        calls.append(x_t.shape)
+        return torch.full_like(x_t, 0.2)
+
+    made = prompting.generate(counted, CARD | {"pitches": 2, "length": 6}, generator=seeded())
+    assert made.shape == (1, 1, 2, 6) and len(calls) == 100 + 2
+    assert made.device.type == "cpu"
+
+
+@pytest.mark.parametrize("steps", [0, -3])
+def test_fewer_than_one_step_is_refused(steps):
+    with pytest.raises(ValueError, match=f"steps must be 1 or more, got {steps}"):
+        prompting.generate(model, CARD, steps=steps)
+
+
+def test_the_work_is_done_where_the_roll_is():
+    """On a device that holds shapes and no numbers, so that this needs no accelerator."""
+    x = torch.zeros(3, 1, P, L, device="meta")
+    for mask in (
+        prompting.before(x, 4), prompting.outside(x, 4, 8), prompting.above_melody(x),
+        prompting.random_prompts(x, 0.5, None),
+    ):
+        assert mask.device.type == "meta" and mask.shape == x.shape and mask.dtype == torch.bool
+    for made in (
+        prompting.generate(model, CARD, 3, steps=2, device="meta"),
+        prompting.complete(model, CARD, x, 4, steps=2), prompting.vary(model, CARD, x, 0.5, steps=2),
+    ):
+        assert made.device.type == "meta" and made.shape == x.shape
 
 
 def test_rolls_from_nothing_have_the_size_that_is_asked():

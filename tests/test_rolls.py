@@ -130,6 +130,26 @@ def test_notes_become_bits_and_notes_again(found):
     assert rolls.notes(roll) == sorted(found)
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 20), st.integers(1, 9)), max_size=12),
+    st.none() | st.integers(0, 24),
+)
+def test_a_cell_is_lit_where_a_note_sounds_and_none_is_struck_again_next(found, length):
+    notes = [(row, start, start + ticks) for row, start, ticks in found]
+    roll = rolls.from_notes(iter(notes), 3, length)
+    length = max((end for *_, end in notes), default=0) if length is None else length
+    assert roll.shape == (3, length) and roll.dtype == bool
+    struck = {(row, start) for row, start, _ in notes}
+    for row, tick in np.ndindex(3, length):
+        sounds = any(r == row and start <= tick < end for r, start, end in notes)
+        again = tick + 1 < length and (row, tick + 1) in struck and (row, tick) not in struck
+        assert roll[row, tick] == (sounds and not again)
+
+
+def test_a_note_that_begins_where_the_roll_ends_leaves_no_gap():
+    assert rolls.from_notes([(0, 0, 8), (0, 8, 12)], 1, 8).all()
+
+
 def test_a_struck_again_note_gives_up_its_last_tick_and_gets_it_back(folder):
     roll = rolls.from_notes([(2, 0, 24), (2, 24, 48)], 5, 60)
     assert roll[2].nonzero()[0].tolist() == [*range(23), *range(24, 48)]
@@ -173,6 +193,22 @@ def test_a_note_of_another_instrument_strikes_again():
     assert rolls.notes(rolls.from_midi(midi)) == [(27, 0, 24), (27, 24, 48)]
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 127), st.integers(0, 500), st.integers(1, 99)), min_size=1),
+    st.sampled_from([1, 4, 24, 480]),
+)
+def test_notes_go_to_the_nearest_tick_in_the_order_of_pitch_and_time(found, ticks):
+    midi = song(*((p, s / 480, (s + n) / 480) for p, s, n in found))
+    plain = []
+    for pitch, start, length in found:  # MIDI ticks, of which `wide` are one of the grid
+        wide = 480 // ticks
+        begin, end = ((t + wide // 2) // wide for t in (start, start + length))
+        plain.append((pitch, begin, max(end, begin + 1)))
+    notes = rolls.tick_notes(midi, ticks=ticks)
+    assert [n[:3] for n in notes] == sorted(plain)
+    assert {id(n[3]) for n in notes} == {id(n) for n in midi.instruments[0].notes}
+
+
 def test_a_very_short_note_keeps_one_tick():
     assert rolls.from_midi(song((60, 1.0, 1.001)), length=48).nonzero()[1].tolist() == [24]
 
@@ -196,6 +232,85 @@ def test_a_pedal_never_lifted_rings_to_the_end():
     midi = song((60, 0, 1), (64, 3, 4), tempo=60)
     midi.instruments[0].control_changes = [pretty_midi.ControlChange(64, 64, 0.5)]
     assert rolls.notes(rolls.from_midi(midi, pedal=True)) == [(27, 0, 96), (31, 72, 96)]
+
+
+def test_a_file_that_is_written_like_another_has_its_clock_and_none_of_its_words():
+    like = song((60, 0, 4), resolution=96, tempo=77)
+    like.time_signature_changes = [pretty_midi.TimeSignature(3, 4, 0)]
+    like.key_signature_changes = [pretty_midi.KeySignature(5, 0)]
+    like.lyrics, like.text_events = [pretty_midi.Lyric("la", 0)], [pretty_midi.Text("Aria", 0)]
+    roll = rolls.from_notes([(0, 0, 24)], 1)
+    made = rolls.to_midi(roll, low=50, like=like, velocity=33)
+    assert made.resolution == 96 and made.get_tempo_changes()[1] == pytest.approx([77])
+    assert [(s.numerator, s.denominator) for s in made.time_signature_changes] == [(3, 4)]
+    assert [s.key_number for s in made.key_signature_changes] == [5]
+    assert made.lyrics == made.text_events == []
+    (piano,) = made.instruments
+    assert [(n.pitch, n.velocity) for n in piano.notes] == [(50, 33)]
+    assert len(like.lyrics) == len(like.text_events) == 1  # the other is as it was
+    assert [n.pitch for n in like.instruments[0].notes] == [60]
+
+
+@given(
+    st.lists(st.tuples(st.integers(60, 61), st.integers(0, 20), st.integers(1, 9)), min_size=1,
+             max_size=8),
+    st.dictionaries(st.integers(0, 30), st.integers(0, 127), max_size=8),
+)
+def test_the_pedal_moment_by_moment(found, changes):
+    """A key let go sounds on while the pedal is down, until the key is struck again."""
+    midi = song(*((p, s / 4, (s + n) / 4) for p, s, n in found), tempo=60)
+    midi.instruments[0].control_changes = [
+        pretty_midi.ControlChange(64, v, t / 4) for t, v in changes.items()
+    ] + [pretty_midi.ControlChange(1, 127, 0.0)]  # which is no pedal
+    last = max(s + n for _, s, n in found)
+    wanted = []
+    for pitch, start, length in found:
+        now = start + length
+        onsets = [s for p, s, _ in found if p == pitch and s > start]
+        while now < last or any(t > now for t in changes):
+            pressed = [v for t, v in sorted(changes.items()) if t <= now]
+            if not pressed or pressed[-1] < 64 or any(s <= now for s in onsets):
+                break
+            now += 1
+        else:  # never lifted: it rings to the end
+            now = max(start + length, last) if pedal_down_at_end(changes) else now
+        wanted.append((pitch, start, now))
+    held = rolls.tick_notes(midi, ticks=4, pedal=True)
+    assert [n[:3] for n in held] == sorted(wanted)
+
+
+def pedal_down_at_end(changes):
+    return bool(changes) and changes[max(changes)] >= 64
+
+
+def test_a_pedal_holds_its_own_instrument_alone():
+    midi = song((60, 0, 1), tempo=60)
+    midi.instruments += song((64, 0, 1), (67, 3, 4), tempo=60).instruments
+    midi.instruments[1].control_changes = [pretty_midi.ControlChange(64, 64, 0.5)]
+    assert [n[:3] for n in rolls.tick_notes(midi, pedal=True)] == [
+        (60, 0, 24), (64, 0, 96), (67, 72, 96)
+    ]
+
+
+def test_a_roll_becomes_a_piano_at_a_hundred_a_minute():
+    midi = rolls.to_midi(rolls.from_notes([(0, 0, 24), (3, 24, 36)], 4))
+    (piano,) = midi.instruments
+    assert (piano.program, piano.name, piano.is_drum) == (0, "Piano", False)
+    assert midi.resolution == 480 and midi.get_tempo_changes()[1].tolist() == [100]
+    assert [(n.pitch, n.velocity) for n in piano.notes] == [(33, 80), (36, 80)]
+    spans = [t for n in piano.notes for t in (n.start, n.end)]
+    assert spans == pytest.approx([0, 0.6, 0.6, 0.9])
+    assert rolls.blank_midi().get_tempo_changes()[1].tolist() == [100]
+    assert rolls.blank_midi().instruments == []
+
+
+def test_a_clock_that_is_too_coarse_for_the_grid_is_refused():
+    for resolution, ticks in (24, 24), (4, 4), (30, 24):
+        seconds = rolls.grid_seconds(song(resolution=resolution, tempo=60), ticks)
+        nearest = [int(k * resolution / ticks + 0.5) / resolution for k in range(99)]
+        assert [seconds(k) for k in range(99)] == pytest.approx(nearest)
+    with pytest.raises(rolls.MidiError, match="counts 23 ticks a beat, fewer than the grid's 24"):
+        rolls.grid_seconds(song(resolution=23))
 
 
 # --- windows -------------------------------------------------------------------------------------
@@ -227,6 +342,11 @@ def test_a_window_of_rests_is_a_window():
     assert rolls.windows(roll, 40).shape == (3, 3, 40)
 
 
+def test_windows_are_the_paper_s_where_nothing_else_is_said():
+    assert rolls.windows(np.zeros((2, 385), bool)).shape == (2, 2, 384)
+    assert rolls.windows(np.zeros((2, 0), bool)).shape == (1, 2, 384)
+
+
 # --- one window of a file ------------------------------------------------------------------------
 
 
@@ -239,6 +359,12 @@ def test_a_window_begins_at_its_beat_and_is_padded(tmp_path):
     assert rolls.notes(second) == [(31, 48, 96), (34, 132, 144)]
     assert rolls.notes(third) == [(34, 0, 6)]
     assert rolls.window(path, low=21, pitches=88, ticks=4, length=64).shape == (88, 64)
+    near = rolls.window(path, at=16 + 9.6 / 24)  # to the nearest tick: ten
+    assert np.array_equal(near[:, :374], second[:, 10:])
+    midi = rolls.read_midi(path)
+    midi.instruments[0].control_changes = [pretty_midi.ControlChange(64, 127, 0.0)]
+    midi.write(str(path))
+    assert rolls.window(path, pedal=True)[27].all() and not rolls.window(path)[27, 24:].any()
 
 
 def test_a_window_that_cannot_be_had_is_refused_by_name(tmp_path):
@@ -278,6 +404,30 @@ def test_bad_files_are_refused_in_one_line(tmp_path):
     refused(tmp_path / "drums.mid", "no pitched notes", "drums")
 
 
+@pytest.mark.parametrize("error, words", [
+    (PermissionError(13, "no"), "cannot be read; check its permissions"),
+    (EOFError(), "not a readable MIDI file (damaged)"),
+    (ValueError(" what went wrong\nand where"), "not a readable MIDI file (what went wrong)"),
+])
+def test_whatever_the_reader_raises_is_one_line(error, words, tmp_path, monkeypatch):
+    song((60, 0, 1)).write(str(tmp_path / "a.mid"))
+
+    def fail(path):
+        raise error
+
+    monkeypatch.setattr(pretty_midi, "PrettyMIDI", fail)
+    refused(tmp_path / "a.mid", f"a.mid: {words}")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_tempo_in_an_odd_track_is_read_without_a_word(tmp_path):
+    song((60, 0, 1)).write(str(tmp_path / "a.mid"))
+    file = mido.MidiFile(tmp_path / "a.mid")
+    file.tracks.append(mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=400_000, time=480)]))
+    file.save(tmp_path / "a.mid")
+    assert rolls.read_midi(str(tmp_path / "a.mid")).instruments
+
+
 def test_notes_outside_the_range_are_named_with_the_remedy(tmp_path):
     song((20, 0, 1), (60, 0, 1), (96, 0, 1)).write(str(tmp_path / "wide.mid"))
     refused(tmp_path / "wide.mid", "33..88", "20..96", "transpose")
@@ -311,6 +461,12 @@ def test_what_is_not_a_matrix_of_bits_is_no_roll(roll):
         rolls.notes(roll)
 
 
+@pytest.mark.parametrize("kind", [bool, int, np.uint8, float])
+def test_bits_of_any_kind_are_a_roll(kind):
+    roll = rolls.validate([[kind(0), kind(1)], [kind(1), kind(0)]])
+    assert roll.dtype == bool and roll.tolist() == [[False, True], [True, False]]
+
+
 # --- whole or not at all -------------------------------------------------------------------------
 
 
@@ -337,6 +493,7 @@ def test_replacing_shows_the_new_file_only_when_it_is_whole(tmp_path):
     with rolls.replacing(target) as temporary:
         temporary.write_bytes(b"new")
         assert target.read_bytes() == b"old"
+        assert temporary.parent == tmp_path and temporary.name.startswith(".")  # out of sight
     assert [p.name for p in tmp_path.iterdir()] == ["a.mid"] and target.read_bytes() == b"new"
 
 

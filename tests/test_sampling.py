@@ -283,6 +283,53 @@ def test_all_samplers_have_one_signature():
         assert list(inspect.signature(sampler).parameters)[: len(common)] == common
 
 
+@EACH
+def test_what_is_not_said_is_the_paper_s(name):
+    """Noise of a half, no prompt, bits that are drawn, no polish."""
+    made = [
+        run(name, unsure(), sampling.noise((4, 1, 8, 24), generator=seeded()), kernel.linear(6),
+            generator=seeded(1), **said)
+        for said in ({}, {"prior": 0.5, "known": None, "x_known": None, "bit": "draw", "polish": 0,
+                          "callback": None})
+    ]
+    assert torch.equal(*made)
+
+
+@pytest.mark.parametrize("plain, said", [
+    (sampling.xor_mask, {"nested": False}),
+    (sampling.posterior, {"refresh": 0.0}),
+    (sampling.gibbs, {"corrections": 1, "share": 0.5}),
+])
+def test_what_a_sampler_does_of_itself(plain, said):
+    x_T = sampling.noise((4, 1, 8, 24), 0.5, seeded())
+    made = [plain(unsure(), x_T, kernel.linear(6), generator=seeded(1), **o) for o in ({}, said)]
+    assert torch.equal(*made)
+
+
+def test_noise_is_a_half_where_no_prior_is_given():
+    one, two = (sampling.noise((4, 1, 8, 24), *p, generator=seeded()) for p in ((), (0.5,)))
+    assert torch.equal(one, two)
+
+
+@EACH
+def test_the_work_is_done_where_the_roll_is(name):
+    """On a device that holds shapes and no numbers, so that this needs no accelerator."""
+    x_T = sampling.noise((3, 1, 4, 6), 0.2, device="meta")
+    asked = []
+
+    def model(x_t, alpha_bar_t, known=None):
+        asked.append(alpha_bar_t.device.type)
+        return torch.full_like(x_t, 0.3)
+
+    made = run(name, model, x_T, kernel.linear(4), prior=0.2, polish=1)
+    assert made.device.type == "meta" and made.shape == x_T.shape and set(asked) == {"meta"}
+
+
+def test_the_default_sampler_refreshes_some_cells_and_polishes_in_doubt():
+    assert 0 < sampling.SAMPLERS["refreshed"].keywords["refresh"] < 1
+    assert 0 < sampling.DOUBT < 1
+
+
 # --- correctors and polish ----------------------------------------------------------------------
 
 
