@@ -8,7 +8,6 @@ import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
-
 CHUNK = 1 << 16  # bytes; a broken transfer loses less than one
 
 

@@ -20,7 +20,8 @@ from binolab.unet import UNet
 
 NETWORKS = {"UNet": UNet, "FrameTransformer": FrameTransformer}
 SCHEDULES = {
-    "linear": kernel.linear, "cosine": kernel.cosine, "power": kernel.power, "spaced": kernel.spaced,
+    "linear": kernel.linear, "cosine": kernel.cosine, "power": kernel.power,
+    "spaced": kernel.spaced,
 }
 
 

@@ -1,4 +1,4 @@
-"""The command line, end to end: real files in, real files out; every fault in one line, status 2."""
+"""The command line, end to end: files in, files out; every fault in one line, status 2."""
 
 import json
 import os
@@ -15,7 +15,9 @@ import torch
 
 from binolab import cli, presets, rolls, training, weights
 
-MELODY = [(67, 1), (67, 1), (69, 0.5), (71, 0.5), (72, 2), (71, 1), (69, 1), (67, 2), (64, 1), (67, 2)]
+MELODY = [
+    (67, 1), (67, 1), (69, 0.5), (71, 0.5), (72, 2), (71, 1), (69, 1), (67, 2), (64, 1), (67, 2)
+]
 
 
 def write_melody(path, *, resolution=220, repeat=1, velocity=91):
@@ -306,7 +308,8 @@ def test_train_on_a_folder_then_generate(tmp_path, capfd):
 
 
 def test_train_faults(tmp_path, capsys):
-    assert "no such folder" in fault(capsys, "train", "--data", tmp_path / "no", "--out", tmp_path / "r")
+    assert "no such folder" in fault(
+        capsys, "train", "--data", tmp_path / "no", "--out", tmp_path / "r")
     assert "no usable MIDI" in fault(
         capsys, "train", "--data", _folder(tmp_path / "empty"), "--out", tmp_path / "r")
     data = midi_files(tmp_path / "data", 2)
@@ -369,7 +372,8 @@ def test_ctrl_c_leaves_a_run_that_resumes(tmp_path):
     data, out = midi_files(tmp_path / "data", 2), tmp_path / "run"
     command = [sys.executable, "-m", "binolab.cli", "train", "--data", str(data), "--out", str(out),
                "--preset", "tiny", "--steps", "100000", "--every", "0.2"]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               text=True)
     deadline = time.time() + 60
     while not (out / "log.jsonl").exists() and time.time() < deadline:
         time.sleep(0.1)

@@ -228,7 +228,8 @@ def test_a_run_leaves_what_it_promises(go, tmp_path, pieces):
     rows = log(folder)
     assert [r["step"] for r in rows] == list(range(1, 9))
     assert [r["samples"] for r in rows] == list(range(4, 33, 4))
-    assert all(len(r["valid"]) == 11 and "bound" in r["valid"] and min(r["valid"].values()) > 0 for r in rows)
+    for valid in (r["valid"] for r in rows):
+        assert len(valid) == 11 and "bound" in valid and min(valid.values()) > 0
     model, card = weights.load(folder)
     assert card["trained"]["step"] == run.step == 8
     assert (card["pitches"], card["length"], card["prior"]) == (PITCHES, 48, 0.1)
