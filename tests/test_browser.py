@@ -183,11 +183,15 @@ def test_equations_are_typeset(page):
 # Text that stands out too little from what is behind it: its ratio of luminance by WCAG 2.
 FAINT = """() => {
     const paint = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+    const known = new Map();
     const rgba = colour => {
-        paint.clearRect(0, 0, 1, 1);
-        paint.fillStyle = colour;
-        paint.fillRect(0, 0, 1, 1);
-        return [...paint.getImageData(0, 0, 1, 1).data];
+        if (!known.has(colour)) {
+            paint.clearRect(0, 0, 1, 1);
+            paint.fillStyle = colour;
+            paint.fillRect(0, 0, 1, 1);
+            known.set(colour, [...paint.getImageData(0, 0, 1, 1).data]);
+        }
+        return known.get(colour);
     };
     const light = ([r, g, b]) => [r, g, b].map(c => c / 255)
         .map(c => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
