@@ -38,6 +38,7 @@ def chromium():
     return found
 
 
+pytestmark = pytest.mark.slow
 CHROMIUM = chromium()
 if CHROMIUM is None:
     pytest.skip(

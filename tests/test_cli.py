@@ -155,6 +155,7 @@ def test_strength_zero_changes_nothing(melody, model, tmp_path):
     assert (rolls.from_midi(rolls.read_midi(out)) == rolls.from_midi(rolls.read_midi(melody))).all()
 
 
+@pytest.mark.slow
 def test_generate_numbers_its_files_and_draws_and_plays(model, tmp_path):
     assert run("generate", "-o", tmp_path / "new.mid", "--n", 2, "--steps", 2, "--model", model,
                "--sampler", "posterior", "--plot", "--audio", "--tempo", 90) == 0
@@ -285,6 +286,7 @@ def midi_files(folder, count):
     return folder
 
 
+@pytest.mark.slow
 def test_train_on_a_folder_then_generate(tmp_path, capfd):
     data, out = midi_files(tmp_path / "data", 20), tmp_path / "run"
     assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 3) == 0
@@ -352,6 +354,7 @@ def test_start_brings_its_own_network_and_range(model, tmp_path, capsys):
     assert "56 pitches" in says and "leave out --pitches" in says
 
 
+@pytest.mark.slow
 def test_train_for_so_many_minutes(tmp_path, capsys):
     data, out = midi_files(tmp_path / "data", 2), tmp_path / "run"
     assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--minutes", 0.02,
@@ -368,6 +371,7 @@ def test_how_much_is_measured_follows_the_budget():
     assert runs.sized(95 * 10) == (10, True) and runs.sized(10**9) == (64, True)
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_run_that_resumes(tmp_path):
     data, out = midi_files(tmp_path / "data", 2), tmp_path / "run"
     command = [sys.executable, "-m", "binolab.cli", "train", "--data", str(data), "--out", str(out),
@@ -415,6 +419,7 @@ def chords(folder, count):
     return folder
 
 
+@pytest.mark.slow
 def test_evaluate_writes_the_same_report_again(model, tmp_path, capsys):
     data = chords(tmp_path / "data", 20)
     options = ["--model", model, "--data", data, "--n", 2, "--steps", 1, "--seed", 5]

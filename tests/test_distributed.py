@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from binolab import batches, cli, devices, presets, rolls, training, weights
 from binolab.datasets import Piece
 
+pytestmark = pytest.mark.slow
 pytest.importorskip("accelerate", reason='needs the extra "distributed"')
 
 PITCHES, STEPS = 16, 8

@@ -163,6 +163,7 @@ def outcome(tmp_path_factory):
     return folder, json.loads(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_killed_at_random_moments_a_run_ends_as_if_it_had_not_been(outcome):
     folder, found = outcome
@@ -180,6 +181,7 @@ def test_killed_at_random_moments_a_run_ends_as_if_it_had_not_been(outcome):
     weights.load(folder / "killed")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_full_disk_is_one_line_and_costs_nothing(outcome):
     folder, found = outcome

@@ -10,6 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -80,6 +82,24 @@ def test_constraints_pin_all_that_is_installed():
             if r.marker is None or any(r.marker.evaluate(w) for w in wanted):
                 todo.append((r.name, r.extras))
     assert len(seen) > 100
+
+
+def test_property_tests_draw_the_same_everywhere(monkeypatch):
+    """Whatever was drawn before, whatever modules are loaded by then, with CI or without."""
+    drawn = []
+
+    @given(st.lists(st.text() | st.integers(), min_size=50))
+    def draws(value):
+        drawn.append(value)
+
+    draws()
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    import vendor  # noqa: F401  a module with constants of its own
+
+    first, drawn = drawn, []
+    draws()
+    assert drawn == first and len(first) == settings.default.max_examples
+    assert settings.default.database is None
 
 
 def test_one_version():

@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 HTML = Path(os.environ.get("BINOLAB_HTML", ROOT / "_build" / "html"))
+pytestmark = pytest.mark.slow
 if not (HTML / "index.html").exists():
     pytest.skip("no book: run `make book`", allow_module_level=True)
 
