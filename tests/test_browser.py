@@ -65,45 +65,49 @@ def address():
 
 @pytest.fixture(scope="module")
 def phone(address):
-    """A browser as wide as a phone; all pages share it, and so its cache. Others' hosts are out."""
+    """A page as wide as a phone. It visits all chapters: so it compiles their scripts once.
+
+    What went wrong since it was sent to a chapter is in `faults`, what it asked of other hosts in
+    `strangers`.
+    """
     with api.sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        phone = browser.new_context(
+        page = browser.new_page(
             viewport={"width": 390, "height": 844},
             reduced_motion="reduce",  # what moves by itself stands still
         )
-        phone.route(re.compile(f"^(?!{re.escape(address)}|data:|blob:)"), lambda r: r.abort())
-        yield phone
+        page.faults, page.strangers = [], []
+
+        def refuse(route):
+            page.strangers.append(route.request.url)
+            route.abort()
+
+        def note(message):
+            if message.type == "error":
+                fault(f"{message.text} {message.location.get('url', '')}")
+
+        def fault(text):
+            if not any(known in text for known in KNOWN):
+                page.faults.append(text)
+
+        page.route(re.compile(f"^(?!{re.escape(address)}|data:|blob:)"), refuse)
+        page.on("console", note)
+        page.on("pageerror", lambda error: fault(str(error)))
+        page.on("response", lambda r: r.status >= 400 and fault(f"{r.status} {r.url}"))
+        yield page
         browser.close()
 
 
 @pytest.fixture(scope="module", params=PAGES)
 def page(request, phone, address):
-    """A page that has loaded; all tests of one page share it, in their order.
-
-    What went wrong meanwhile is in `page.faults`, what it asked of other hosts in `page.strangers`.
-    """
-    page = phone.new_page()
-    page.faults, page.strangers = [], []
-
-    def asked(request):
-        if not request.url.startswith((address, "data:", "blob:")):
-            page.strangers.append(request.url)
-
-    def note(message):
-        if message.type == "error" and not any(known in message.text for known in KNOWN):
-            page.faults.append(f"{message.text} {message.location.get('url', '')}")
-
-    page.on("request", asked)
-    page.on("console", note)
-    page.on("pageerror", lambda e: any(k in str(e) for k in KNOWN) or page.faults.append(str(e)))
-    page.on("response", lambda r: r.status >= 400 and page.faults.append(f"{r.status} {r.url}"))
-    page.goto(f"{address}/{request.param}.html", wait_until="load")
-    if page.locator(VIEWS).count():
-        page.wait_for_selector(".binolab-frames img", timeout=30_000)
-    page.wait_for_load_state("networkidle")
-    yield page
-    page.close()
+    """The phone at a page that has loaded; the tests of one page come in their order."""
+    phone.faults.clear()
+    phone.strangers.clear()
+    phone.goto(f"{address}/{request.param}.html", wait_until="load")
+    if phone.locator(VIEWS).count():
+        phone.wait_for_selector(".binolab-frames img", timeout=30_000)
+    phone.wait_for_load_state("networkidle")
+    return phone
 
 
 VIEWS = "script[type='application/vnd.jupyter.widget-view+json']"
