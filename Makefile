@@ -6,7 +6,7 @@
 
 PYTHON ?= python3
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
-unexport VIRTUAL_ENV PYTHONPATH
+unexport VIRTUAL_ENV PYTHONPATH PYTHONDONTWRITEBYTECODE
 
 VENV    := .venv
 STAMP   := $(VENV)/.installed
@@ -18,17 +18,22 @@ INSTALL := install -c constraints.txt -e ".[book,test]"
 SOURCES := _config.yml $(shell find book binolab -type f \
              -not -path '*/.*' -not -path '*/__pycache__/*' 2>/dev/null)
 
+PYTEST := $(BIN)/python -m pytest -n 2
+
 # nbval runs every chapter; what differs between processors is tagged in the chapter itself.
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=300 \
          --nbval-sanitize-with tests/nbval.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help book test execute vendor paper-run clean
+.PHONY: help book check test explore fuzz execute vendor paper-run clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make book      build the pages into $(HTML)/index.html"
+	@echo "make check     within a minute: the linter and the fast tests of the library"
 	@echo "make test      test the library, the pages (in Chromium, if there is one) and the chapters"
+	@echo "make explore   the property tests on new examples: SEEDS=8 runs of EXAMPLES=400"
+	@echo "make fuzz      broken and hostile files, for MINUTES=10"
 	@echo "make execute   run the chapters anew and store what they show"
 	@echo "make paper-run DATA=maestro:ROOT MINUTES=60   the paper's network on a GPU; again goes on"
 	@echo "make vendor    fetch anew the scripts and fonts that the pages load (needs npm)"
@@ -50,9 +55,24 @@ $(HTML)/.built: $(STAMP) $(SOURCES)
 	$(BIN)/jupyter-book build book -W -n --keep-going --all
 	touch $@
 
+check: $(STAMP)
+	$(BIN)/ruff check
+	$(PYTEST) --dist worksteal -m "not slow" tests
+
+LONG := $(addprefix tests/test_,$(addsuffix .py,browser training faults distributed))
+
+# What takes longest comes first, so that both workers end together.
 test: $(STAMP) $(HTML)/.built
-	BINOLAB_STATIC=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(NBVAL) tests $(wildcard book/*.ipynb)
+	BINOLAB_STATIC=1 $(PYTEST) --dist loadfile --no-loadscope-reorder $(NBVAL) \
+	  $(LONG) $(wildcard book/*.ipynb) tests
 	$(BIN)/python scripts/measure_book.py
+
+explore: $(STAMP)
+	for seed in $$(seq $(or $(SEEDS),8)); do EXAMPLES=$(or $(EXAMPLES),400) \
+	  $(PYTEST) -q --dist worksteal -m hypothesis --hypothesis-profile explore tests || exit 1; done
+
+fuzz: $(STAMP)
+	$(BIN)/python tests/fuzz.py --minutes $(or $(MINUTES),10)
 
 execute: $(STAMP)
 	$(BIN)/python scripts/execute.py $(CHAPTERS)
@@ -65,5 +85,5 @@ paper-run: $(STAMP)
 	$(BIN)/python scripts/paper_run.py --data $(or $(DATA),maestro) --minutes $(or $(MINUTES),60) $(ARGS)
 
 clean:
-	rm -rf _build .pytest_cache .hypothesis build dist
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -24,8 +24,19 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from binolab import batches, comparison, datasets, kernel, likelihood, metrics, presets, prompting
-from binolab import rolls, training, weights
+from binolab import (
+    batches,
+    comparison,
+    datasets,
+    kernel,
+    likelihood,
+    metrics,
+    presets,
+    prompting,
+    rolls,
+    training,
+    weights,
+)
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path("data") / "ablations.json"

@@ -63,7 +63,9 @@ def summary(windows, picks):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--model", default="best")
     parser.add_argument("--n", type=int, default=32, help="melodies a row")
     parser.add_argument("--batch", type=int, default=4)

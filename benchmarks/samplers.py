@@ -56,7 +56,9 @@ def strict(value):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--model", default="best")
     parser.add_argument("--n", type=int, default=64)
     parser.add_argument("--steps", type=int, default=100)
@@ -100,11 +102,14 @@ def main():
         off = max(distance(k, row[k], real["test"][k]) for k in keys)
         lines.append(f"| {name} | " + " | ".join(f"{row[k]:.3f}" for k in keys) + f" | {off:.0%} |")
     text = (
-        f"# Samplers, model `{stem}`\n\n{options.n} rolls a row, {options.steps} calls each, made by "
-        f"`{document['command']}`.\n*worst* is the largest relative distance from the held-out "
-        "figure; 5 % is added to both shares of silence, which is near zero in real music.\n\n" + "\n".join(lines) + "\n"
+        f"# Samplers, model `{stem}`\n\n{options.n} rolls a row, {options.steps} calls each, "
+        f"made by `{document['command']}`.\n*worst* is the largest relative distance from the "
+        "held-out figure; 5 % is added to both shares of silence, which is near zero in real "
+        "music.\n\n"
+        + "\n".join(lines) + "\n"
     )
-    (ROOT / "data" / f"samplers-{stem}.json").write_text(json.dumps(strict(document), indent=1) + "\n")
+    facts = json.dumps(strict(document), indent=1) + "\n"
+    (ROOT / "data" / f"samplers-{stem}.json").write_text(facts)
     (ROOT / "benchmarks" / f"samplers-{stem}.md").write_text(text)
     print(text)
 

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -30,7 +31,8 @@ def best_of(times, action):
 
 
 def cold(command, times=3, **options):
-    return best_of(times, lambda: subprocess.run(command, check=True, capture_output=True, **options))
+    run = partial(subprocess.run, command, check=True, capture_output=True, **options)
+    return best_of(times, run)
 
 
 def commands(rows):
@@ -42,7 +44,8 @@ def commands(rows):
         from binolab import rolls
 
         melody = Path(folder, "melody.mid")
-        line = [(p - 33, 24 * i, 24 * i + 24) for i, p in enumerate((67, 67, 69, 71, 72, 71, 69, 67))]
+        pitches = (67, 67, 69, 71, 72, 71, 69, 67)
+        line = [(p - 33, 24 * i, 24 * i + 24) for i, p in enumerate(pitches)]
         rolls.write_midi(rolls.to_midi(rolls.from_notes(line)), melody)
         rows["`binolab harmonize`, 100 steps, from cold"] = cold(
             [python, "-m", "binolab.cli", "harmonize", str(melody), "-o", f"{folder}/out.mid",
@@ -91,7 +94,9 @@ def builds(rows):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--cold", action="store_true", help="also build and test a fresh clone")
     options = parser.parse_args()
     import torch

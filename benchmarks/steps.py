@@ -84,7 +84,8 @@ def picture(document, path):
     drawn = [name for name in document["rows"] if "threshold" not in name and "sched" not in name]
     for ax, (figure_name, label) in zip(axes, panels.items()):
         for colour, name in enumerate(drawn):
-            styles = {name: "-"} | ({} if figure_name == "dissonant" else {f"{name}, threshold": ":"})
+            both = figure_name != "dissonant"
+            styles = {name: "-"} | ({f"{name}, threshold": ":"} if both else {})
             for row, style in styles.items():
                 points = document["rows"].get(row, {})
                 ax.plot([int(c) for c in points], [p[figure_name] for p in points.values()], style,
@@ -159,7 +160,8 @@ def main():
         f"# Calls of the network, model `{options.model}`\n\n{options.n} rolls a row ({FEW} where "
         "the network's answer is thresholded), beside validation chorales. *overlap*: MGEval's "
         "overlap area, mean over all features of its share of the floor; *worst*: the least of "
-        "them.\nMade by `" + document["command"].strip() + "`.\n\n![](steps.svg)\n\n" + table(document)
+        "them.\nMade by `" + document["command"].strip() + "`.\n\n![](steps.svg)\n\n"
+        + table(document)
     )
     (ROOT / "benchmarks" / "steps.md").write_text(text)
     print(text)

@@ -76,11 +76,11 @@ def compose(options):
     targets = outputs(options)
     given = None if options.command == "generate" else rolls.read_midi(options.piece)
 
-    from binolab import longer, weights
-    from binolab.training import pick_device  # torch is imported only once the input is sound
-
-    import torch
+    import torch  # only once the input is sound
     from tqdm import tqdm
+
+    from binolab import longer, weights
+    from binolab.training import pick_device
 
     device = pick_device(options.device)
     model, card = weights.load(options.model, device)

@@ -151,9 +151,9 @@ def choose_range(spans, low=None, pitches=None):
         first, last = (PIANO[0], PIANO[1] + 1 - pitches) if pitches <= 88 else (0, 128 - pitches)
         low = max(
             range(first, last + 1),
-            key=lambda l: (
-                sum(inside(s, l, pitches) for s in spans),
-                -abs(2 * l + pitches - 1 - lowest - highest),
+            key=lambda low: (
+                sum(inside(s, low, pitches) for s in spans),
+                -abs(2 * low + pitches - 1 - lowest - highest),
             ),
         )
     return low, pitches

@@ -56,8 +56,8 @@ def parser():
 
     def command(name, text, example, piece=True):
         sub = commands.add_parser(
-            name, help=text, description=text[0].upper() + text[1:] + ".", epilog=f"Example: {example}",
-            formatter_class=Help,
+            name, help=text, description=text[0].upper() + text[1:] + ".",
+            epilog=f"Example: {example}", formatter_class=Help,
         )
         if piece:
             sub.add_argument("piece", help="MIDI file; its own beats are the grid")
@@ -67,15 +67,16 @@ def parser():
                              help="first beat of the window to work on, for a longer piece")
             sub.add_argument("--pedal", action="store_true", help="heed the sustain pedal")
         sub.add_argument("--n", type=int, default=1, help="how many; more than one are numbered")
-        sub.add_argument("--seed", type=seed, help="same seed, same music (default: a new one, told); with --n the "
+        sub.add_argument("--seed", type=seed,
+                         help="same seed, same music (default: a new one, told); with --n the "
                          "files take this seed and those that follow")
         sampling_options(sub)
         sub.add_argument("--plot", action="store_true", help="also write a PNG beside the MIDI")
         sub.add_argument("--audio", action="store_true", help="also write an MP3 beside the MIDI")
         return sub
 
-    generate = command("generate", "write a piece from nothing", "binolab generate -o new.mid --n 4",
-                       piece=False)
+    generate = command("generate", "write a piece from nothing",
+                       "binolab generate -o new.mid --n 4", piece=False)
     generate.add_argument("--tempo", type=number, default=100.0, help="beats a minute")
     generate.add_argument("--beats", type=number, help="length of the piece (default: the model's "
                           "window); a longer one is written window by window")
@@ -112,8 +113,9 @@ def parser():
     train.add_argument("--out", required=True, metavar="RUN",
                        help="folder for weights, log, samples and report")
     train.add_argument("--preset", choices=list(PRESETS),
-                       help="book (the default; with --start, that model's own network): minutes on two cores; paper: the printed UNet at the author's "
-                       "size, for a GPU; unet: the same, small; first, bound, calibrate: the "
+                       help="book (the default; with --start, that model's own network): minutes "
+                       "on two cores; paper: the printed UNet at the author's size, for a GPU; "
+                       "unet: the same, small; first, bound, calibrate: the "
                        "stages of the shipped best")
     train.add_argument("--minutes", type=number,
                        help="stop after so long, of all sittings together, the learning rate "

@@ -78,6 +78,7 @@ PRESETS = {
     ),
     "unet": _UNET,
     "tiny": Config(
-        arguments={"width": 32, "depth": 1, "heads": 2, "filters": 8}, batch=8, steps=60, warmup=5, T=100
+        arguments={"width": 32, "depth": 1, "heads": 2, "filters": 8}, batch=8, steps=60, warmup=5,
+        T=100,
     ),
 }

@@ -137,11 +137,12 @@ def harmonize(model, card, melody, **options):
 
 def vary(model, card, x0, strength, **options):
     """Noise a roll up to t = strength · T and bring it back (paper Fig. 7)."""
-    return paint(model, card, x0, torch.zeros_like(x0, dtype=torch.bool), strength=strength, **options)
+    nothing = torch.zeros_like(x0, dtype=torch.bool)
+    return paint(model, card, x0, nothing, strength=strength, **options)
 
 
 def random_prompts(x0, share, generator):
-    """Masks to train with: a `share` of the batch gets a prompt of one of six kinds, the rest none.
+    """Masks to train with: a `share` of the batch gets one of six kinds of prompt, the rest none.
 
     In equal parts: all but a span of time; whole planes, or in a roll of one plane the melody and
     above; all below a random row; random sixteenths of the window (beats, in the paper's); the

@@ -82,7 +82,9 @@ def _summary(found, windows):
                 f"{ratio:.3f}."
             )
     if windows < FEW:
-        lines.append(f"- Only {windows} held-out windows: too few to judge by; hold out more music.")
+        lines.append(
+            f"- Only {windows} held-out windows: too few to judge by; hold out more music."
+        )
     return lines + [
         f"- Made / held out: density {_number(found['density'])}, silence "
         f"{_number(found['silence'])}.",

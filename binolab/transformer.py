@@ -159,6 +159,7 @@ class FrameTransformer(Denoiser):
         for block in self.blocks:
             h = block(h, angle)
         wide = self.write(self.norm(h)).view(B, n, self.narrow, P).permute(0, 2, 3, 1)
-        others = self.last(self.after(self.head(torch.cat([local, wide], dim=1))))  # (B, fold, P, n)
+        both = torch.cat([local, wide], dim=1)
+        others = self.last(self.after(self.head(both)))  # (B, fold, P, n)
         others = others.permute(0, 2, 3, 1).reshape(B, 1, P, L).float()
         return others if self.level is None else others + evidence

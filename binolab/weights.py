@@ -25,7 +25,8 @@ NETWORKS = {
     "UNet": UNet, "FrameTransformer": FrameTransformer, "BeatTransformer": BeatTransformer,
 }
 SCHEDULES = {
-    "linear": kernel.linear, "cosine": kernel.cosine, "power": kernel.power, "spaced": kernel.spaced,
+    "linear": kernel.linear, "cosine": kernel.cosine, "power": kernel.power,
+    "spaced": kernel.spaced,
 }
 
 

@@ -27,8 +27,10 @@ def test_linear_filter_is_maximized_by_the_cells_that_it_weighs_positively():
     assert seen == sorted(seen) and len(seen) == 60
 
 
-@pytest.mark.parametrize("net", [UNet(widths=(4, 8, 8, 8)), UNet((4, 8), time=True),
-                                 FrameTransformer(16, fold=8, width=16, depth=1, heads=2, filters=8)])
+@pytest.mark.parametrize("net", [
+    UNet(widths=(4, 8, 8, 8)), UNet((4, 8), time=True),
+    FrameTransformer(16, fold=8, width=16, depth=1, heads=2, filters=8),
+])
 def test_every_filter_of_every_layer_can_be_maximized(net):
     torch.manual_seed(0)
     names = activation.layers(net)

@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import ablations as script
 
+pytestmark = pytest.mark.slow
 TINY = ["--steps", "2", "--n", "2", "--calls", "2", "--windows", "2", "--quiet"]
 
 

@@ -1,6 +1,7 @@
 """Several processes: the same losses, the same weights as one with the whole batch (gloo, CPU).
 
-Run by a launcher this file is what each process does.
+Run by a launcher this file is what each process does. One pair of processes does it all: it takes
+longer to start than to learn.
 """
 
 import dataclasses
@@ -17,9 +18,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from binolab import batches, checkpoints, devices, presets, rolls, training, weights
+from binolab import batches, checkpoints, cli, devices, presets, rolls, training, weights
 from binolab.datasets import Piece
 
+pytestmark = pytest.mark.slow
 pytest.importorskip("accelerate", reason='needs the extra "distributed"')
 
 PITCHES, STEPS = 16, 8
@@ -51,7 +53,7 @@ def losses(config, team):
 
 
 def main(folder):
-    """In each process: all steps together; then the first does them alone."""
+    """In each process: all steps together; the first does them alone; then a run without end."""
     team, alone = devices.team("cpu"), devices.Team(torch.device("cpu"))
     found = {name: losses(config, team) for name, config in CONFIGS.items()}
     run = training.train(CONFIGS["frames"], pieces(), pieces(), folder / "two", prior=0.1,
@@ -64,30 +66,40 @@ def main(folder):
         alone = {name: losses(config, alone) for name, config in CONFIGS.items()}
         facts = {"together": found, "alone": alone, "size": team.size, "step": run.step}
         (folder / "found.json").write_text(json.dumps(facts))
-
-
-def torchrun(*arguments):
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
-               "--master-port", "0", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
-    return subprocess.Popen(
-        [*command, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"}, start_new_session=True,
-    )
+    command = ["train", "--data", folder / "data", "--out", folder / "endless", "--preset", "tiny",
+               "--steps", 100_000, "--every", 1, "--device", "cpu"]
+    return cli.main([str(word) for word in command])
 
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory):
+    """The folder of what the pair did, until Ctrl-C ended it, and what it said."""
     folder = tmp_path_factory.mktemp("two")
+    (folder / "data").mkdir()
+    for i in range(2):
+        notes = [(30 + (7 * b + i) % 12, 24 * b, 24 * b + 20) for b in range(32)]
+        rolls.write_midi(rolls.to_midi(rolls.from_notes(notes)), folder / "data" / f"{i}.mid")
     with checkpoints.lock(folder / "taken"):
-        process = torchrun(__file__, folder)
-        _, said = process.communicate(timeout=300)
-    assert process.returncode == 0, said
-    return folder, json.loads((folder / "found.json").read_text())
+        process = subprocess.Popen(
+            [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
+             "--master-port", "0", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0",
+             __file__, folder],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"}, start_new_session=True,
+        )
+        deadline, begun = time.time() + 300, folder / "endless" / "checkpoint.safetensors"
+        while not begun.exists() and process.poll() is None:
+            assert time.time() < deadline
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        said, wrong = process.communicate(timeout=60)
+    assert (folder / "endless").exists(), wrong
+    return folder, json.loads((folder / "found.json").read_text()), said
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_two_processes_are_one_with_the_doubled_batch(name, outcome):
-    _, found = outcome
+    _, found, _ = outcome
     assert found["size"] == 2
     together, alone = found["together"][name], found["alone"][name]
     assert len(together) == STEPS and together == pytest.approx(alone, rel=1e-4)
@@ -95,7 +107,7 @@ def test_two_processes_are_one_with_the_doubled_batch(name, outcome):
 
 
 def test_a_run_of_two_leaves_what_a_run_of_one_does(outcome, tmp_path):
-    folder, found = outcome
+    folder, found, _ = outcome
     training.train(CONFIGS["frames"], pieces(), pieces(), tmp_path / "one", prior=0.1,
                    device="cpu", every=0.0, progress=False)
     assert found["step"] == STEPS
@@ -116,22 +128,10 @@ def test_a_folder_in_use_is_refused_to_all(outcome):
     assert not (outcome[0] / "taken").exists()
 
 
-def test_ctrl_c_stops_all_and_leaves_a_run(tmp_path):
+def test_ctrl_c_stops_all_and_leaves_a_run(outcome):
     """By the command line, as a user would; one process goes on with it."""
-    data, out = tmp_path / "data", tmp_path / "run"
-    data.mkdir()
-    for i in range(2):
-        notes = [(30 + (7 * b + i) % 12, 24 * b, 24 * b + 20) for b in range(32)]
-        rolls.write_midi(rolls.to_midi(rolls.from_notes(notes)), data / f"{i}.mid")
-    command = ["train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 100_000,
-               "--every", 1, "--device", "cpu"]
-    process = torchrun("-m", "binolab.cli", *command)
-    deadline = time.time() + 120
-    while not (out / "checkpoint.safetensors").exists() and time.time() < deadline:
-        time.sleep(0.1)
-    assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=60)
+    folder, _, said = outcome
+    out = folder / "endless"
     assert said.count("pieces to learn from") == 1 and said.count("Go on with") == 1
     step = weights.load(out)[1]["trained"]["step"]
     assert step > 0 and not (out / "report.md").exists()
@@ -159,4 +159,4 @@ def test_without_the_extra_several_devices_are_refused(monkeypatch):
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main(Path(sys.argv[1]))
+    sys.exit(main(Path(sys.argv[1])))

@@ -228,9 +228,8 @@ def test_page_draws_what_the_document_holds(document):
     assert {"made", "held out", "pitch class", "overlap of distances (MGEval)",
             "nearest training music"} <= set(titles)
     bars = next(a for a in figure.get_axes() if a.get_title(loc="left") == "pitch class").patches
-    np.testing.assert_allclose(
-        [b.get_height() for b in bars], document["comparison"]["features"]["pitch_class"]["held_out"]
-    )
+    held_out = document["comparison"]["features"]["pitch_class"]["held_out"]
+    np.testing.assert_allclose([b.get_height() for b in bars], held_out)
     less = {k: v for k, v in document.items() if k not in ("costs", "harmonization")}
     few = evaluation.page(less, made, held, rolls=2)
     assert len(few.get_axes()) == len(figure.get_axes()) - 2

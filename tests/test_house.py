@@ -11,6 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -93,6 +95,24 @@ def test_text_is_utf_8_whatever_the_locale():
                 name == "open" and not any("b" in mode for mode in modes))
             said = any(k.arg == "encoding" for k in call.keywords)
             assert said or not text, f"{path.name}:{call.lineno}: {name} without encoding="
+
+
+def test_property_tests_draw_the_same_everywhere(monkeypatch):
+    """Whatever was drawn before, whatever modules are loaded by then, with CI or without."""
+    drawn = []
+
+    @given(st.lists(st.text() | st.integers(), min_size=50))
+    def draws(value):
+        drawn.append(value)
+
+    draws()
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    import vendor  # noqa: F401  a module with constants of its own
+
+    first, drawn = drawn, []
+    draws()
+    assert drawn == first and len(first) == settings.default.max_examples
+    assert settings.default.database is None
 
 
 def test_one_version():

@@ -284,6 +284,7 @@ def test_silence_has_no_features_but_silence():
         assert np.isnan(found[name]).all()
 
 
+@pytest.mark.slow
 def test_agreement_with_muspy(windows):
     """An independent implementation, on real music; muspy measures notes, and to the last end."""
     import muspy  # here, for it takes seconds

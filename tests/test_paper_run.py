@@ -27,16 +27,17 @@ def data(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_in_sittings_ends_in_a_small_folder(data, tmp_path, capsys):
     out = tmp_path / "run"
-    command = ["--data", data, "--preset", "tiny", "--minutes", 0.05, "--sitting", 0.03,
+    command = ["--data", data, "--preset", "tiny", "--minutes", 0.02, "--sitting", 0.015,
                "--out", out, "--device", "cpu"]
     states = []
     while not states or states[-1]:
         assert len(states) < 20
         states.append(paper_run.main([str(a) for a in command]))
         assert states[-1] in (0, paper_run.AGAIN)
-        command[7] = 0.03 if len(states) < 2 else 10  # a slow machine needs more to finish
+        command[7] = 0.015 if len(states) < 2 else 10  # a slow machine needs more to finish
     assert len(states) > 1 and "run the same command again" in capsys.readouterr().out
     rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert rows[-1]["rate"] == 0 and [r["step"] for r in rows] == sorted({r["step"] for r in rows})

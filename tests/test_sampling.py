@@ -334,7 +334,7 @@ def test_the_default_sampler_refreshes_some_cells_and_polishes_in_doubt():
 
 
 def exact(weights):
-    """P(x_0 = 1 | x_t) of a distribution over rolls of n cells, `weights` (2^n,), by enumeration."""
+    """P(x_0 = 1 | x_t) of a distribution over rolls of n cells, `weights` (2^n,), enumerated."""
     n = int(math.log2(len(weights)))
     rolls = torch.tensor([[i >> k & 1 for k in range(n)] for i in range(2**n)]).double()
 
@@ -350,7 +350,7 @@ def exact(weights):
 
 
 def test_a_correction_of_one_cell_leaves_the_distribution_of_its_level_as_it_is():
-    """Gibbs sampling: the conditional of a cell of x_t, from the leave-one-out odds, is the true."""
+    """Gibbs sampling: the conditional of a cell of x_t, from leave-one-out odds, is the true."""
     prior, level = 0.3, torch.tensor(0.6)
     weights = torch.tensor([0.3, 0.05, 0.05, 0.1, 0.1, 0.05, 0.05, 0.3]).double()
     model, rolls = exact(weights)
@@ -382,7 +382,8 @@ def test_corrections_cost_one_call_each_but_after_the_last_step():
 
 def test_correcting_no_cell_is_the_posterior():
     x_T, options = sampling.noise((2, 1, 4, 6), 0.2, seeded()), {"prior": 0.2}
-    a = sampling.gibbs(unsure(), x_T, kernel.linear(5), corrections=0, generator=seeded(), **options)
+    a = sampling.gibbs(unsure(), x_T, kernel.linear(5), corrections=0, generator=seeded(),
+                       **options)
     b = sampling.posterior(unsure(), x_T, kernel.linear(5), generator=seeded(), **options)
     assert torch.equal(a, b)
 

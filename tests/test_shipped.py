@@ -7,6 +7,7 @@ import torch
 
 from binolab import metrics, prompting, weights
 
+pytestmark = pytest.mark.slow
 DATA = weights.data_folder()
 MODELS = ("best", "paper")
 
