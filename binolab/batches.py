@@ -39,8 +39,8 @@ class Bank:
             bottom, top = (lit[0], lit[-1]) if len(lit) else (0, self.pitches - 1)
             room.append((bottom, self.pitches - 1 - top))
         room = np.minimum(room, config.transpose)
-        self.tape = torch.from_numpy(np.concatenate(tape, axis=1)).to(device)  # (bytes, all columns)
-        self.starts = torch.from_numpy(np.concatenate(starts, axis=1)).to(device)  # piece, its column
+        self.tape = torch.from_numpy(np.concatenate(tape, axis=1)).to(device)  # (bytes, columns)
+        self.starts = torch.from_numpy(np.concatenate(starts, axis=1)).to(device)  # piece, column
         self.room = torch.from_numpy(room.T.copy()).to(device)  # (2, pieces): semitones down, up
         order = range(7, -1, -1)  # the lowest pitch of eight is a byte's highest bit
         self.bit = torch.tensor(order, dtype=torch.uint8, device=device)[:, None]

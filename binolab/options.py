@@ -135,7 +135,8 @@ def parser():
                        help="share of lit cells in noise (default: the data's density)")
     train.add_argument("--start", metavar="MODEL",
                        help="begin with the weights of a trained model: best, a file, a run")
-    train.add_argument("--resume", action="store_true", help="go on with the run in --out, with the same data and settings; with "
+    train.add_argument("--resume", action="store_true", help="go on with the run "
+                       "in --out, with the same data and settings; with "
                        "more --minutes or --steps than it had, a finished one too: the learning "
                        "rate rises again, to what it would be there in a run so long from the "
                        "first, and falls to zero at the new end")

@@ -130,7 +130,8 @@ class FrameTransformer(Denoiser):
         self.head = nn.Sequential(conv(filters + narrow, filters), conv(filters, filters))
         self.after = nn.Sequential(*(Mixer(filters) for _ in range(mixers)))
         self.last = nn.Conv2d(filters, fold, 1)
-        nn.init.constant_(self.last.bias, torch.logit(torch.tensor(float(prior), device="cpu")).item())
+        rest = torch.logit(torch.tensor(float(prior), device="cpu")).item()
+        nn.init.constant_(self.last.bias, rest)
         half = width // heads // 2
         self.register_buffer("rates", 100.0 ** -(torch.arange(half) / half), persistent=False)
 

@@ -37,7 +37,15 @@ import torch  # noqa: E402
 from safetensors.torch import save  # noqa: E402
 
 from binolab import (  # noqa: E402
-    archive, checkpoints, cli, datasets, fetching, learning, pieces, presets, weights,
+    archive,
+    checkpoints,
+    cli,
+    datasets,
+    fetching,
+    learning,
+    pieces,
+    presets,
+    weights,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -190,8 +198,8 @@ VALUES = [
     0, -1, 1, 2, 3, 7, 128, 2**31, 2**63, 10**30, 0.5, -0.5, 1e308, float("nan"), float("inf"), "",
     "x" * 999, "\0", "\x1b[2J", "é", None, True, [], {}, [0], [[1]], {"a": 1}, [1e9] * 99,
 ]
-CELLS = ["", "x", "-1", "1e999", "nan", "train", "../x.midi", "/x.midi", '"', '"a\nb"', "\0", "é" * 99,
-         "9" * 5000, ",", ";", "\r", "2004/a.midi", "C:\\x.midi", "spans", "x" * 200_000]
+CELLS = ["", "x", "-1", "1e999", "nan", "train", "../x.midi", "/x.midi", '"', '"a\nb"', "\0",
+         "é" * 99, "9" * 5000, ",", ";", "\r", "2004/a.midi", "C:\\x.midi", "spans", "x" * 200_000]
 
 
 def damaged(data, dice, others):
@@ -310,7 +318,7 @@ def card_of(tensors, card):
 
 
 def safetensors(tensors, facts, seal, dice):
-    """A file of tensors and what it tells of them, damaged in its tensors, its facts or its bytes."""
+    """A file of tensors and what it tells of them, damaged in tensors, facts or bytes."""
     kind = dice.randrange(3)
     tensors = one_tensor(tensors, dice) if kind == 0 else tensors
     facts = altered(facts, dice) if kind == 1 else facts
@@ -338,7 +346,8 @@ def beat(dice):
 
 def options(target, dice):
     """Options that the parser lets through, sound or not."""
-    given = {"complete": ["--keep", beat(dice)], "infill": ["--from", beat(dice), "--to", beat(dice)],
+    given = {"complete": ["--keep", beat(dice)],
+             "infill": ["--from", beat(dice), "--to", beat(dice)],
              "harmonize": [], "vary": ["--strength", dice.choice(["0", "0.1", "1", "2"])]}[target]
     for more in (["--at", beat(dice)], ["--pedal"], ["--n", "2"]):
         given += more if dice.random() < 0.15 else []
@@ -453,7 +462,9 @@ TARGETS = {name: piece_of(name) for name in COMMANDS} | {
         lambda dice: Case("checkpoint", safetensors(*CHECKPOINT, checkpoints.seal, dice)),
         ".safetensors",
     ),
-    "list": (refusable(fetching.ArchiveError, listed), lambda dice: Case("list", table(dice)), ".csv"),
+    "list": (
+        refusable(fetching.ArchiveError, listed), lambda dice: Case("list", table(dice)), ".csv",
+    ),
     "zip": (
         refusable(fetching.ArchiveError, unzip),
         lambda dice: Case("zip", damaged(dice.choice(ZIPS), dice, ZIPS)),
@@ -486,7 +497,8 @@ def limit():
 
 def place(error):
     """Where in this project an error came from, and its kind."""
-    ours = [f for f in traceback.extract_tb(error.__traceback__) if "binolab" in Path(f.filename).parts]
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [f for f in frames if "binolab" in Path(f.filename).parts]
     at = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "outside"
     return f"{type(error).__name__} at {at}"
 
@@ -590,7 +602,8 @@ def main():
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--seed", type=int, default=None, help="default: another one every time")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--only", choices=list(TARGETS), action="append", help="these targets alone")
+    parser.add_argument("--only", choices=list(TARGETS), action="append",
+                        help="these targets alone")
     parser.add_argument("--again", type=Path, metavar="FILE", help="try a file that was kept")
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -604,7 +617,7 @@ def main():
     for target in set(TARGETS) - set(asked.only or TARGETS):
         del TARGETS[target]
     seed = random.SystemRandom().randrange(10**6) if asked.seed is None else asked.seed
-    sound = [Case(t, data, given) for t in TARGETS for data in SOUND[t][0] for given in [SOUND[t][1]]]
+    sound = [Case(t, data, SOUND[t][1]) for t in TARGETS for data in SOUND[t][0]]
     for case, told in read_all(sound, asked.jobs):
         if told:
             print(f"{case.target}: a sound seed fails: {told[0]}\n{told[1]}")

@@ -54,12 +54,14 @@ pytestmark = [
 def run(*arguments):
     return subprocess.run(
         [sys.executable, *map(str, arguments)], capture_output=True, text=True, timeout=300,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(FUZZ.parent), *filter(None, sys.path)])},
+        env=os.environ
+        | {"PYTHONPATH": os.pathsep.join([str(FUZZ.parent), *filter(None, sys.path)])},
     )
 
 
 def test_its_seeds_are_sound_and_each_kind_of_failure_is_noticed():
-    sound = run("-c", MADE + "sys.argv[1:] = '--minutes', '0', '--seed', '1'\nsys.exit(fuzz.main())")
+    given = "sys.argv[1:] = '--minutes', '0', '--seed', '1'\n"
+    sound = run("-c", MADE + given + "sys.exit(fuzz.main())")
     assert sound.returncode == 0, sound
     once, said = sound.stdout.splitlines()
     assert said.startswith("0 inputs, seed 1, 0 distinct failures")

@@ -309,7 +309,8 @@ def test_the_work_is_done_where_the_roll_is():
         assert mask.device.type == "meta" and mask.shape == x.shape and mask.dtype == torch.bool
     for made in (
         prompting.generate(model, CARD, 3, steps=2, device="meta"),
-        prompting.complete(model, CARD, x, 4, steps=2), prompting.vary(model, CARD, x, 0.5, steps=2),
+        prompting.complete(model, CARD, x, 4, steps=2),
+        prompting.vary(model, CARD, x, 0.5, steps=2),
     ):
         assert made.device.type == "meta" and made.shape == x.shape
 

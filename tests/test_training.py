@@ -351,7 +351,8 @@ def test_other_settings_or_other_data_are_not_a_resumption(go, tmp_path):
 def test_files_that_are_not_of_the_run_stay(go, tmp_path):
     """And on resuming, what a killed process left of the run's own goes."""
     theirs = (".draft.tmp.mid", ".notes.tmp.txt", ".tmpabcdef", ".notes.123.tmp.txt", "notes.txt",
-              ".log.1.tmp.json", ".notes.txt.0123abcd.binolab-tmp", ".config.tmp.json", ".model.123.tmp.safetensors.bak")
+              ".log.1.tmp.json", ".notes.txt.0123abcd.binolab-tmp", ".config.tmp.json",
+              ".model.123.tmp.safetensors.bak")
     (tmp_path / "run").mkdir()
     for name in theirs:
         (tmp_path / "run" / name).write_text("mine")
