@@ -150,7 +150,7 @@ def outline(card, parts):
         if isinstance(usual, tuple):
             sound = sound and 0 < len(value) <= parts and all(type(v) is int for v in value)
         if not sound:
-            raise ValueError(f"{card['network']} takes no {name} like the card's")
+            raise ValueError(f"{card['network']} takes no {name} of {repr(value)[:30]}")
     if max(given.get("depth", 0), given.get("mixers", 0)) > parts:
         raise ValueError("the card tells of more layers than the file holds")
     with torch.device("meta"):
@@ -206,9 +206,10 @@ def load(name="best", device="cpu"):
             if fault:
                 raise ValueError(fault)
             state = {key: file.get_tensor(key).float() for key in found}  # the memory begins here
-        wild = [key for key, value in state.items() if not value.isfinite().all()]
+        most = torch.finfo(torch.float16).max  # `save` writes no more
+        wild = [key for key, value in state.items() if not (value.abs() <= most).all()]
         if wild:
-            raise ValueError(f"{wild[0]} holds numbers that are not finite")
+            raise ValueError(f"{wild[0]} holds numbers that are not finite, or beyond {most:,.0f}")
         model = build(card)
         model.load_state_dict(state)
     except (SafetensorError, OSError, LookupError, ArithmeticError, RuntimeError, TypeError,
