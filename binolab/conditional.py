@@ -113,25 +113,27 @@ def cost(model, card, x0, known, training, *, steps=16, generator=None, batch=2,
     Chapter: 14.
     """
     some = {"generator": generator, "batch": batch}
+    prior, (bits, told) = weights.prior(card, x0.device), prompting.to_bits(card, x0, known)
     bound = likelihood.bound(
-        model, x0, weights.schedule(card, T=LEVELS), prior=card["prior"], steps=steps, **some,
-        known=known if known.any() else None, progress=progress,
+        model, bits, weights.schedule(card, T=LEVELS), prior=prior, steps=steps, **some,
+        known=told if known.any() else None, progress=progress,
     ).per_roll
-    noise = torch.full_like(x0, card["prior"]).bernoulli(generator=generator)
+    noise = torch.zeros_like(bits).add(prior).bernoulli(generator=generator)
     chances = torch.cat([
         likelihood.belief(model, torch.where(k, x, z), torch.zeros(len(x), device=x.device), k)
-        for x, z, k in zip(x0.split(batch), noise.split(batch), known.split(batch))
+        for x, z, k in zip(bits.split(batch), noise.split(batch), told.split(batch))
     ])
+    single = surprise(chances.cpu().numpy(), bits.cpu().numpy() > 0)[~told.cpu().numpy()]
     rolls, free = (t[:, 0].cpu().numpy() > 0 for t in (x0, ~known))
-    guesses = {"single_call": chances[:, 0].cpu().numpy()}
-    guesses |= baselines(rolls, training, card["ticks"])
+    guesses = baselines(rolls, training, card["ticks"])
     units = {"roll": 1, "beat": rolls.shape[2] / card["ticks"], "tick": rolls.shape[2],
              "cell": max(free.sum() / len(free), 1)}  # fmt: skip
 
     def by_unit(nats):
         return {unit: float(nats / count) for unit, count in units.items()}
 
-    nats = {name: surprise(p, rolls)[free].sum() / len(free) for name, p in guesses.items()}
+    nats = {"single_call": single.sum() / len(free)}
+    nats |= {name: surprise(p, rolls)[free].sum() / len(free) for name, p in guesses.items()}
     return {
         "windows": len(rolls), "cells": float(free.sum() / len(free)),
         "nats": {name: by_unit(value) for name, value in ({"bound": bound.value} | nats).items()},

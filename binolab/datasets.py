@@ -14,12 +14,14 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
+
 from binolab import folders, rolls
 from binolab.maestro import maestro, maestro_selection
 from binolab.pieces import Music, Piece, cache_folder, store, stored
 
 SPLITS = ("train", "valid", "test")
-PARSER = 2  # raise it when `score_roll` or `chorale_score` changes: old caches are then left alone
+PARSER = 3  # raise it when `score_parts` or `chorale_score` changes: old caches are then left alone
 
 __all__ = [
     "Music", "Piece", "cache_folder", "chorales", "density", "hold_out", "maestro",
@@ -43,7 +45,8 @@ def chorales(split=None, *, progress=True):
 
     Returns
     -------
-    list of Piece, rolls of shape (56, ticks), sorted by name.
+    list of Piece, rolls of shape (56, ticks), sorted by name; `parts` are soprano, alto, tenor and
+    bass.
 
     Raises
     ------
@@ -58,14 +61,19 @@ def chorales(split=None, *, progress=True):
     names = sorted(n for s in SPLITS for n in listed[s] if split in (None, s))
     cache = cache_folder() / f"chorales-{listed['music21']}-{PARSER}.npz"
     every = sorted(n for s in SPLITS for n in listed[s])
-    return stored(cache, names, lambda: store(cache, _parse_chorales(every, progress)))
+    return stored(cache, names, lambda: store(cache, *_parse_chorales(every, progress)))
 
 
 def _parse_chorales(names, progress):
+    """The rolls of chorales, and their parts, by name."""
     from tqdm import tqdm
 
     bar = tqdm(names, desc="parsing chorales (once)", unit="piece", disable=not progress)
-    return {name: score_roll(chorale_score(name)) for name in bar}
+    whole, parts = {}, {}
+    for name in bar:
+        score = chorale_score(name)
+        whole[name], parts[name] = score_roll(score), score_parts(score)
+    return whole, parts
 
 
 def chorale_score(name):
@@ -79,9 +87,21 @@ def chorale_score(name):
 
 def score_roll(score, *, low=rolls.LOW, pitches=rolls.PITCHES, ticks=rolls.TICKS):
     """Bits of a music21 score: its parts merged, tied notes joined, voices that meet kept once."""
-    found = []
+    found = [note for part in _score_notes(score, low, ticks) for note in part]
+    return rolls.from_notes(found, pitches, round(float(score.highestTime) * ticks))
+
+
+def score_parts(score, *, low=rolls.LOW, pitches=rolls.PITCHES, ticks=rolls.TICKS):
+    """As `score_roll`, each part on a plane of its own: bits (parts, pitches, ticks)."""
+    length = round(float(score.highestTime) * ticks)
+    return np.stack(
+        [rolls.from_notes(part, pitches, length) for part in _score_notes(score, low, ticks)])
+
+
+def _score_notes(score, low, ticks):
+    """(row, start, end) of the notes of each part, tied ones joined."""
     for part in score.parts:
-        sounding = {}
+        found, sounding = [], {}
         for element in part.flatten().notes:
             start = round(float(element.offset) * ticks)
             end = round(float(element.offset + element.quarterLength) * ticks)
@@ -94,8 +114,7 @@ def score_roll(score, *, low=rolls.LOW, pitches=rolls.PITCHES, ticks=rolls.TICKS
                         found.append((pitch.midi - low, *sounding[pitch.midi]))
                     sounding[pitch.midi] = (start, end)
         found += [(midi - low, *span) for midi, span in sounding.items()]
-    length = round(float(score.highestTime) * ticks)
-    return rolls.from_notes([n for n in found if n[2] > n[1]], pitches, length)
+        yield [n for n in found if n[2] > n[1]]
 
 
 def midi_folder(path, *, low=None, pitches=None, pedal=False, progress=True):

@@ -32,8 +32,10 @@ class Piece:
         if planes == 1:
             return self.roll[None]
         if self.parts is None or len(self.parts) != planes:
-            has = "none" if self.parts is None else len(self.parts)
-            raise ValueError(f"{self.name}: {planes} parts are wanted and {has} known")
+            has = "no" if self.parts is None else len(self.parts)
+            raise ValueError(
+                f"{self.name}: has {has} parts, and {planes} are to be learned; learn it as one"
+            )
         return self.parts
 
 
@@ -64,14 +66,15 @@ def cache_folder():
     return Path(os.environ.get("BINOLAB_CACHE") or user_cache_path("binolab", appauthor=False))
 
 
-def store(cache, parsed, **more):
-    """Write rolls by name as packed bits, whole or not at all."""
+def store(cache, parsed, parts=None, **more):
+    """Write rolls by name as packed bits, whole or not at all; `parts`, by name, too."""
     cache.parent.mkdir(parents=True, exist_ok=True)
     with rolls.replacing(cache) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(
             file,
             **{n: np.packbits(r, axis=1) for n, r in parsed.items()},
             **{f"{n} ticks": r.shape[1] for n, r in parsed.items()},
+            **{f"{n} parts": np.packbits(r, axis=-1) for n, r in (parts or {}).items()},
             **more,
         )
 
@@ -103,12 +106,17 @@ def stored(cache, names, make):
     """The pieces of these names, from what `store` wrote (or `make` writes, as in `recall`)."""
 
     def read(opened):
-        return [Piece(name, _unpack(opened[name], int(opened[f"{name} ticks"]))) for name in names]
+        found = []
+        for name in names:
+            ticks, parts = int(opened[f"{name} ticks"]), f"{name} parts"
+            parts = _unpack(opened[parts], ticks) if parts in opened else None
+            found.append(Piece(name, _unpack(opened[name], ticks), parts))
+        return found
 
     return recall(cache, make, read)
 
 
 def _unpack(packed, ticks):
-    if packed.ndim != 2 or packed.shape[1] != -(-ticks // 8):
+    if packed.ndim not in (2, 3) or packed.shape[-1] != -(-ticks // 8):
         raise ValueError(f"{packed.shape} bytes do not hold {ticks} ticks")
-    return np.unpackbits(packed, axis=1, count=ticks).astype(bool)
+    return np.unpackbits(packed, axis=-1, count=ticks).astype(bool)

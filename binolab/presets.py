@@ -36,6 +36,7 @@ class Config:
     ticks: int = rolls.TICKS
     grid: int | None = None  # columns a beat of the bits that noise flips (`codec`); None: ticks
     planes: int = 1  # 1: all notes in one; more: one for each voice or part of a piece
+    rho: str = "all"  # one ρ for all bits, one for each "kind", or for each kind and "pitch"
     batch: int = 16
     steps: int = 15_000
     rate: float = 1e-3  # peak learning rate: linear warm-up, then half a cosine to zero
@@ -77,6 +78,12 @@ PRESETS = {
         rate=1e-4, warmup=500, decay=0.0,
     ),
     "unet": _UNET,
+    # Four voices on four planes, in sixteenths: hours of one core. What `best` is to become.
+    "chorale": Config(
+        network="BeatTransformer", grid=4, planes=4, rho="pitch", schedule=("cosine",),
+        arguments={"columns": 2, "depth": 5, "filters": 56, "dropout": 0.1}, prompts=0.4,
+        transpose=6, batch=16, steps=60_000, rate=6e-4, decay=0.05, ema=0.9995,
+    ),
     "tiny": Config(
         arguments={"width": 32, "depth": 1, "heads": 2, "filters": 8}, batch=8, steps=60, warmup=5,
         T=100,

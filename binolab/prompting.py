@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import torch
 
-from binolab import kernel, rolls, sampling, weights
+from binolab import kernel, rolls, sampling, voices, weights
 
 
 def before(x0, tick):
@@ -81,7 +81,8 @@ def paint(model, card, x_known, known, *, sampler="refreshed", steps=100, genera
         Where on the schedule to begin, t = strength · T: 1 is pure noise, 0 leaves the roll as is.
     generator : torch.Generator
     options
-        For the sampler: bit, polish, callback, refresh, nested, corrections, share.
+        For the sampler: bit, polish, callback, refresh, nested, corrections, share. Where the
+        model works on a coarser grid (`codec`) or by voices, so do sampler and callback.
 
     Returns
     -------
@@ -106,11 +107,24 @@ def paint(model, card, x_known, known, *, sampler="refreshed", steps=100, genera
     if len(alpha_bar) == 1:
         return x_known.clone()
     _, alpha_bar = kernel.respace(alpha_bar, max(1, round(steps * strength)))
-    x_T = kernel.forward(x_known, alpha_bar[-1].item(), card["prior"], generator)
-    return sampler(
-        model, x_T, alpha_bar, prior=card["prior"], known=known, x_known=x_known,
-        generator=generator, **options,
+    prior = weights.prior(card, x_known.device)
+    bits, told = to_bits(card, x_known, known)
+    x_T = kernel.forward(bits, alpha_bar[-1].item(), prior, generator)
+    x_0 = sampler(
+        model, x_T, alpha_bar, prior=prior, known=told, x_known=bits, generator=generator, **options
     )
+    written = voices.merge(weights.codec(card).decode(x_0))
+    return torch.where(known, x_known, written)  # to the letter, whatever the grid can hold
+
+
+def to_bits(card, x0, known):
+    """A roll and its mask as the bits that a model works on: (B, 1, P, L) -> (B, K, P, C) twice.
+
+    `known` may be None, and is then None.
+    """
+    codec, planes = weights.codec(card), card.get("planes", 1)
+    bits = codec.encode(voices.split(x0, planes, known, card["low"]))
+    return bits, None if known is None else codec.known(known.expand(-1, planes, -1, -1))
 
 
 def generate(model, card, n=1, *, length=None, device="cpu", **options):

@@ -72,19 +72,22 @@ def carry_out(options):
 
 
 def _carry_out(options, team):
-    from binolab import datasets, training
+    from binolab import batches, datasets, training
 
     config, grid = settings(options)
     bars = team.first and sys.stderr.isatty()
     with quiet(not team.first):
         music = team.in_turn(lambda: data(
             options.data, **grid, pedal=options.pedal, progress=bars))
-    prior = datasets.density(music.training) if options.prior is None else options.prior
+    lit = datasets.density(music.training)
+    prior = lit if options.prior is None else options.prior
     if not 0 < prior < 1:
         raise ValueError(f"the share of lit cells must lie between 0 and 1, got {prior:g}: --prior")
+    if options.prior is None and config.rho != "all":
+        prior = batches.frequency(batches.Bank(music.training, config, "cpu"), config.rho)
     if team.first:
         print(f"{len(music.training)} pieces to learn from, {len(music.held_out)} held out; MIDI "
-              f"{music.low} to {music.low + music.pitches - 1}, density {prior:.4f}", flush=True)
+              f"{music.low} to {music.low + music.pitches - 1}, density {lit:.4f}", flush=True)
     run = training.train(
         replace(config, low=music.low), music.training, music.held_out, options.out, prior=prior,
         start=options.start, resume=options.resume, device=options.device, every=options.every,
@@ -129,10 +132,12 @@ def settings(options):
     if options.start is not None:
         card = weights.load(options.start)[1]
         if options.preset is None:
-            own = {k: v for k, v in card["arguments"].items() if k not in ("pitches", "prior")}
+            own = {k: v for k, v in card["arguments"].items()
+                   if k not in ("pitches", "prior", "kinds")}
             config = replace(
                 config, network=card["network"], arguments=own, schedule=tuple(card["schedule"]),
-                T=card["T"], rate=3e-4,
+                T=card["T"], rate=3e-4, grid=card.get("grid"), planes=card.get("planes", 1),
+                rho="pitch" if isinstance(card["prior"], list) else "all",
             )
         if grid["pitches"] not in (None, card["pitches"]):
             raise ValueError(
@@ -224,7 +229,10 @@ def leave(folder, music, *, name, command=None, seed=0, share=0.1, device="cpu",
 def seconds_a_roll(model, card, batch):
     """How long a call of the network takes, for each of a batch of rolls."""
     device = next(model.parameters()).device
+    from binolab import prompting
+
     x = torch.zeros(batch, 1, card["pitches"], card["length"], device=device)
+    x, _ = prompting.to_bits(card, x, None)
     level = torch.full((batch,), 0.5, device=device)
     for _ in range(2):  # the first call warms up
         begun = time.perf_counter()
