@@ -129,7 +129,9 @@ def test_a_last_note_held_a_little_long_fits_the_window(melody, model, tmp_path)
                "--keep", 8) == 0
 
 
-@pytest.mark.parametrize("given", [["--keep", "nan"], ["--at", "1e308"], ["--keep", 8, "--seed", -1]])
+@pytest.mark.parametrize(
+    "given", [["--keep", "nan"], ["--at", "1e308"], ["--keep", 8, "--seed", -1]]
+)
 def test_numbers_that_are_none_are_refused(given, melody, tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
         run("complete", melody, "-o", tmp_path / "out.mid", *given)
