@@ -123,7 +123,7 @@ def to_bits(card, x0, known):
     `known` may be None, and is then None.
     """
     codec, planes = weights.codec(card), card.get("planes", 1)
-    bits = codec.encode(voices.split(x0, planes, known, card["low"]))
+    bits = codec.encode(voices.split(x0, planes, known, card.get("low", rolls.LOW)))
     return bits, None if known is None else codec.known(known.expand(-1, planes, -1, -1))
 
 
@@ -156,11 +156,12 @@ def vary(model, card, x0, strength, **options):
 
 
 def random_prompts(x0, share, generator):
-    """Masks to train with: a `share` of the batch gets one of six kinds of prompt, the rest none.
+    """Masks to train with: a `share` of the batch gets a prompt, the rest none.
 
-    In equal parts: all but a span of time; whole planes, or in a roll of one plane the melody and
-    above; all below a random row; random sixteenths of the window (beats, in the paper's); the
-    same for each plane; all but a rectangle in time and pitch. x0 (B, V, P, L) -> bool, same shape.
+    Of these kinds, in equal parts: all but a span of time; all below a random row; random
+    sixteenths of the window (beats, in the paper's); all but a rectangle in time and pitch; of a
+    roll of one plane the melody and above, of one of several whole planes, or random sixteenths of
+    each. x0 (B, V, P, L) -> bool, same shape.
     """
     B, V, P, L = x0.shape
     device = x0.device
@@ -175,16 +176,21 @@ def random_prompts(x0, share, generator):
         return (place >= a) & (place < b)
 
     beat = max(L // 16, 1)
-    beats = uniform(B, 1, 1, -(-L // beat)) < uniform(B, 1, 1, 1)
-    cells = uniform(B, V, 1, -(-L // beat)) < uniform(B, 1, 1, 1)
+
+    def sixteenths(planes):
+        some = uniform(B, planes, 1, -(-L // beat)) < uniform(B, 1, 1, 1)
+        return some.repeat_interleave(beat, -1)[..., :L]
+
     kinds = [
         ~span(L, 1, 1, 1, L),
-        above_melody(x0) if V == 1 else uniform(B, V, 1, 1) < uniform(B, 1, 1, 1),
         torch.arange(P, device=device)[:, None] < (uniform(B, 1, 1, 1) * P),
-        beats.repeat_interleave(beat, -1)[..., :L],
-        cells.repeat_interleave(beat, -1)[..., :L],
+        sixteenths(1),
         ~(span(L, 1, 1, 1, L) & span(P, 1, 1, P, 1)),
     ]
+    if V == 1:
+        kinds.append(above_melody(x0))
+    else:
+        kinds += [uniform(B, V, 1, 1) < uniform(B, 1, 1, 1), sixteenths(V)]
     kind = (uniform(B) * len(kinds)).long()
     chosen = torch.stack([k.expand(x0.shape) for k in kinds])[kind, torch.arange(B, device=device)]
     return chosen & (uniform(B, 1, 1, 1) < share)

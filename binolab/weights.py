@@ -53,10 +53,11 @@ def prior(card, device="cpu"):
 
 def codec(card):
     """Between rolls and the bits that the card's network was trained on."""
-    grid = card.get("grid", card["ticks"])
+    ticks = card.get("ticks", rolls.TICKS)
+    grid = card.get("grid", ticks)
     if type(grid) is not int:
         raise ValueError("grid must be a whole number of columns a beat")
-    return Codec(card["ticks"], grid)
+    return Codec(ticks, grid)
 
 
 def data_folder():

@@ -1,6 +1,7 @@
 """Networks answer with a probability a cell, each roll by itself; weights survive the disk."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -342,12 +343,12 @@ def test_weights_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
     weights.save(path, model, card)
     whole = path.read_bytes()
 
-    def disk_full(tensors, name, metadata):
-        with open(name, "wb") as file:
-            file.write(whole[:100])
+    def disk_full(file, data):
+        with open(file, "wb") as opened:
+            opened.write(data[:100])
         raise OSError("no space left")
 
-    monkeypatch.setattr("safetensors.torch.save_file", disk_full)
+    monkeypatch.setattr(Path, "write_bytes", disk_full)
     with pytest.raises(OSError):
         weights.save(path, model, card)
     assert [p.name for p in tmp_path.iterdir()] == ["m.safetensors"]

@@ -118,7 +118,7 @@ def test_masks_are_made_roll_by_roll():
         assert torch.equal(together[i : i + 1], prompting.above_melody(x[i : i + 1]))
 
 
-def test_prompts_to_train_with_are_of_four_kinds_and_a_share_of_the_batch():
+def test_prompts_to_train_with_are_of_five_kinds_and_a_share_of_the_batch():
     x = melody((9, 0, 24), (7, 24, 48), (2, 0, 48)).expand(600, -1, -1, -1)
     known = prompting.random_prompts(x, 0.5, seeded())
     assert known.shape == x.shape and known.dtype == torch.bool
@@ -128,13 +128,17 @@ def test_prompts_to_train_with_are_of_four_kinds_and_a_share_of_the_batch():
     assert sum(torch.equal(k, harmony) for k in known) > 20
     assert torch.equal(known, prompting.random_prompts(x, 0.5, seeded()))
     assert not prompting.random_prompts(x, 0.0, seeded()).any()
-    for k in known[:, 0]:  # each is a span of ticks, a range of rows, or the melody and above
+    for k in known[:, 0]:  # each a span of ticks, a range of rows, the melody, or round a rectangle
         ticks, rows = (k == k[:1]).all(), (k == k[:, :1]).all()
-        assert ticks or rows or torch.equal(k, harmony[0])
+        inside = (~k).any(1)[:, None] & (~k).any(0)  # some rows in some ticks
+        assert ticks or rows or torch.equal(k, harmony[0]) or torch.equal(~k, inside)
 
 
 def test_prompts_to_train_with_have_the_shares_that_they_should():
-    """Of rolls of silence, so that the melody knows nothing: three kinds, each by its own law."""
+    """Of rolls of silence, so that the melody knows nothing: three kinds, each by its own law.
+
+    The fourth frees a rectangle. One as high as the roll, or as long, looks like the others.
+    """
     n, rows, ticks = 40_000, 3, 64  # a sixteenth of the window is four ticks
     known = prompting.random_prompts(torch.zeros(n, 1, rows, ticks), 1.0, seeded())[:, 0]
 
@@ -144,26 +148,29 @@ def test_prompts_to_train_with_have_the_shares_that_they_should():
     low = (known == known[..., :1]).all((1, 2)) & ~known[:, -1, 0]  # a range of rows, not all
     heights = known[low, :, 0].sum(1)
     assert known[low][heights == 1, 0].all() and known[low][heights == 2, :2].all()
-    assert near((heights == 1).sum(), 1 / 4 / rows) and near((heights == 2).sum(), 1 / 4 / rows)
+    long = 2 / (ticks + 1) ** 2 * 2 / (rows + 1) ** 2 / 5  # all ticks, and the rows from 1 or 2 up
+    assert near((heights == 1).sum(), 1 / 5 / rows + long)
+    assert near((heights == 2).sum(), 1 / 5 / rows + long)
 
     line = known[(known == known[:, :1]).all((1, 2)), 0]  # all rows alike: spans and sixteenths
     border = torch.ones(len(line), 1)
     edges = line.float().diff(dim=1, prepend=border, append=border)
     begin, end = edges.argmin(1), edges.argmax(1)
     span = (edges != 0).sum(1) == 2
+    high = (1 + 2 / (rows + 1) ** 2) / 5  # the share of spans, and of rectangles of all rows
     off = span & (begin % 4 > 0)  # no sixteenth begins there
     for stop in range(5, ticks + 1):  # two draws of 0 … `ticks`, in order: both ends are reached
         starts = sum(a % 4 > 0 for a in range(stop))
-        assert near((off & (end == stop)).sum(), 2 * starts / (ticks + 1) ** 2 / 4), stop
+        assert near((off & (end == stop)).sum(), high * 2 * starts / (ticks + 1) ** 2), stop
     first = span & (begin == 0) & (end % 4 > 0)
-    assert near(first.sum(), 2 * (ticks * 3 / 4) / (ticks + 1) ** 2 / 4)
+    assert near(first.sum(), high * 2 * (ticks * 3 / 4) / (ticks + 1) ** 2)
 
     beats = line.view(len(line), 16, 4)
     whole = (beats == beats[..., :1]).all((1, 2)) & ~span  # sixteenths, known in no single span
     count = beats[whole, :, 0].sum(1)
     for k in range(4, 13):  # a share that is uniform makes every number of them as likely
         spans = (k + 1) / math.comb(16, k)  # of them are free in one piece
-        assert near((count == k).sum(), (1 - spans) / 17 / 4), k
+        assert near((count == k).sum(), (1 - spans) / 17 / 5), k
 
 
 # --- known cells ---------------------------------------------------------------------------------

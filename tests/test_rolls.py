@@ -415,7 +415,7 @@ def test_whatever_the_reader_raises_is_one_line(error, words, tmp_path, monkeypa
     def fail(path):
         raise error
 
-    monkeypatch.setattr(pretty_midi, "PrettyMIDI", fail)
+    monkeypatch.setattr("binolab.midi.read", fail)
     refused(tmp_path / "a.mid", f"a.mid: {words}")
 
 

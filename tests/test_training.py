@@ -275,9 +275,25 @@ def test_the_seed_decides_the_run(go, tmp_path):
     assert any(not torch.equal(a[k], c[k]) for k in a)
 
 
+@pytest.fixture
+def usual():
+    """A signal as a terminal's programs get it, though the tests run under nohup; its handler."""
+    before = {}
+
+    def handle(number):
+        before[number] = signal.getsignal(number)
+        handler = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, handler)
+        return handler
+
+    yield handle
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("number", STOPS)
-def test_ctrl_c_leaves_a_checkpoint_that_can_be_used(go, number, tmp_path):
-    handler = signal.getsignal(number)
+def test_ctrl_c_leaves_a_checkpoint_that_can_be_used(go, number, tmp_path, usual):
+    handler = usual(number)
     run = go(TINY, "run", stop=2, number=number)
     assert run.step == 2 and signal.getsignal(number) is handler
     model, card = weights.load(tmp_path / "run")
