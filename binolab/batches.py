@@ -88,7 +88,7 @@ def frequency(bank, by="all", draws=4096):
 
     Returns
     -------
-    A number for "all", else nested lists (K, 1) or (K, P), each ρ at least 0.0005.
+    A number for "all", else nested lists (K, 1) or (K, P), each ρ from 0.0005 to 0.9995.
     """
     generator = torch.Generator(bank.tape.device).manual_seed(0)
     rounds = -(-draws // 64)
@@ -97,4 +97,4 @@ def frequency(bank, by="all", draws=4096):
         return total.mean().item()
     if by == "kind":
         total = total.mean(1, keepdim=True)
-    return [[round(v, 6) for v in row] for row in total.clamp(5e-4).tolist()]
+    return [[round(v, 6) for v in row] for row in total.clamp(5e-4, 1 - 5e-4).tolist()]

@@ -80,7 +80,12 @@ class BeatTransformer(Denoiser):
         mixers=1, dropout=0.1,
     ):
         super().__init__()
+        if heads < 1 or width % (2 * heads):
+            raise ValueError(f"heads must divide half the width of {width}, got {heads}")
         self.stride, self.pitches, self.kinds = columns, pitches, kinds
+        rho = torch.as_tensor(prior, dtype=torch.float32, device="cpu")  # numbers, on meta too
+        if not ((rho > 0) & (rho < 1)).all():
+            raise ValueError("prior must be between 0 and 1")
         prior = torch.as_tensor(prior, dtype=torch.float32)
         prior = prior.expand(kinds, pitches)[..., None].clone()
         self.register_buffer("prior", prior, persistent=False)

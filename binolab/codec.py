@@ -77,7 +77,7 @@ class Codec:
             return bits
         sounds, again = (bits > 0).unflatten(-3, (-1, 2)).unbind(-3)
         ticks = sounds[..., None].repeat_interleave(self.span, -1)
-        ticks[..., -1] &= ~_sooner(again & _later(sounds))
+        ticks[..., -1] &= ~_sooner(again & sounds & _later(sounds))
         return ticks.flatten(-2).to(bits.dtype)
 
     def known(self, mask):

@@ -194,7 +194,7 @@ def bound(model, x0, alpha_bar, *, prior, known=None, valid=None, steps=None, dr
     error = ((ring if draws == 1 < T else terms.var(1)).sum(1) / draws).sqrt()
     left = torch.where(free, prior_term(x0, alpha_bar[-1], prior), 0).sum((1, 2, 3))
     first, *rest = terms.mean(1).unbind(1)
-    ticks = real.any(2).sum((1, 2)).double()
+    ticks = real.any(2).any(1).sum(1).double()
     return Bound(*(v.cpu() for v in (left, sum(rest, 0 * first), first, error, ticks)))
 
 

@@ -116,9 +116,10 @@ def check(card):
         raise ValueError(f"{card['pitches']} pitches from MIDI {card['low']} go beyond MIDI 127")
     if card["length"] % card["ticks"]:
         raise ValueError(f"length must be whole beats of {card['ticks']} ticks")
-    kinds = card.get("planes", 1) * codec(card).kinds  # raises where the grid does not fit
-    if not isinstance(card.get("planes", 1), int) or not 1 <= kinds <= 64:
+    planes = card.get("planes", 1)
+    if type(planes) is not int or not 1 <= planes <= 32:
         raise ValueError("planes must be a whole number from 1 to 32")
+    kinds = planes * codec(card).kinds  # raises where the grid does not fit
     rows = card["prior"] if isinstance(card["prior"], list) else [[card["prior"]]] * kinds
     wide = {len(row) if isinstance(row, list) else 0 for row in rows}
     if len(rows) != kinds or wide not in ({1}, {card["pitches"]}) or not all(
@@ -127,6 +128,9 @@ def check(card):
         raise ValueError("prior must be between 0 and 1, one or a row for each kind of bit")
     if not isinstance(card["network"], str) or card["network"] not in NETWORKS:
         raise ValueError(f"network must be one of {', '.join(NETWORKS)}")
+    if kinds > 1 and card["network"] != "BeatTransformer":
+        raise ValueError(f"{card['network']} takes one plane of ticks, BeatTransformer a coarser "
+                         "grid and more planes")
     given = card["schedule"]
     if not isinstance(given, (list, tuple)) or not given or given[0] not in list(SCHEDULES):
         raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}")
@@ -146,8 +150,8 @@ def outline(card, parts):
             continue
         usual = known[name].default if name in known else None
         sound = type(value) in KINDS.get(type(usual), ())
-        if isinstance(usual, int):
-            sound = sound and value >= min(usual, 1)
+        if type(usual) is int:
+            sound = sound and value >= (name != "mixers")
         if isinstance(usual, tuple):
             sound = sound and 0 < len(value) <= parts and all(type(v) is int for v in value)
         if not sound:
@@ -159,6 +163,9 @@ def outline(card, parts):
     stride, pitches = model.stride, getattr(model, "pitches", card["pitches"])
     if pitches != card["pitches"] or isinstance(model, UNet) and pitches % stride:
         raise ValueError(f"the network does not take {card['pitches']} pitches")
+    kinds = card.get("planes", 1) * codec(card).kinds
+    if getattr(model, "kinds", 1) != kinds:
+        raise ValueError(f"the network does not take {kinds} kinds of bit")
     if card["length"] % (stride * codec(card).span):
         raise ValueError(f"the network does not take a length of {card['length']} ticks")
     return model
