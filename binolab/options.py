@@ -115,8 +115,9 @@ def parser():
     train.add_argument("--preset", choices=list(PRESETS),
                        help="book (the default; with --start, that model's own network): minutes "
                        "on two cores; paper: the printed UNet at the author's size, for a GPU; "
-                       "unet: the same, small; first, bound, calibrate: the "
-                       "stages of the shipped best")
+                       "unet: the same, small; chorale: four voices in sixteenths, for "
+                       "chorales and hours; first, bound, calibrate: the stages of the shipped "
+                       "best")
     train.add_argument("--minutes", type=number,
                        help="stop after so long, of all sittings together, the learning rate "
                        "fitted to it; sampling and measuring take about a tenth more")
