@@ -201,6 +201,18 @@ def test_last_noise_costs_what_it_remembers(seed, prior):
         assert likelihood.prior_term(torch.tensor([[bit]]), 0, prior).item() == 0
 
 
+@given(SEEDS)
+def test_a_prior_in_single_precision_is_reckoned_with_in_double(seed):
+    prior = uniform(seed, 1, 1, 4, 1).float()
+    x0, x_t = uniform(seed, 2, 3, 1, 4, 5).round().float()
+    assert (likelihood.prior_term(x0, 0.0, prior) == 0).all()
+    for cost in (
+        lambda p: likelihood.prior_term(x0, 0.4, p),
+        lambda p: likelihood.step_term(0.1 + 0.8 * x_t, x0, x_t, 0.7, 0.4, p),
+    ):
+        torch.testing.assert_close(cost(prior), cost(prior.double()), rtol=1e-12, atol=1e-12)
+
+
 @given(SEEDS, PRIORS)
 def test_at_s_0_the_step_is_the_reconstruction(seed, prior):
     h, alpha_bar_t = uniform(seed, 5, 1, 2, 3), float(uniform(seed + 1, 1))
@@ -432,6 +444,48 @@ def test_pieces_give_the_network_lengths_it_can_take():
     assert set(lengths) == {24}
 
 
+def test_a_network_that_takes_any_length_sees_the_piece_alone(capsys):
+    lengths = []
+
+    def model(x_t, alpha_bar_t, known):
+        lengths.append((x_t.shape[-1], known))
+        return torch.full_like(x_t, 0.5)
+
+    rolls = [torch.zeros(2, 5), torch.zeros(2, 7)]
+    b = likelihood.pieces(model, rolls, kernel.linear(2), prior=0.5)
+    assert lengths == [(5, None), (7, None)] and b.ticks.tolist() == [5, 7]
+    assert capsys.readouterr().err == ""
+    likelihood.pieces(model, rolls, kernel.linear(2), prior=0.5, progress=True)
+    said = capsys.readouterr().err
+    assert "bounding" in said and "piece" in said and "2/2" in said
+
+
+@pytest.mark.parametrize("known", [None, torch.zeros(1, 1, 4, 8, dtype=torch.bool, device="meta")])
+def test_the_work_is_done_where_the_rolls_are(known, monkeypatch):
+    """On a device that holds shapes and no numbers, so that this needs no accelerator."""
+    monkeypatch.setattr(torch.Tensor, "cpu", lambda tensor: tensor)
+    asked = []
+
+    def model(x_t, alpha_bar_t, known=None):
+        asked.extend(a.device.type for a in (x_t, alpha_bar_t, known) if a is not None)
+        return torch.full_like(x_t, 0.3)
+
+    b = likelihood.pieces(model, [torch.zeros(4, 5)], kernel.linear(3), prior=0.2, window=8,
+                          device="meta", known=known)
+    assert {b.nats.device.type, b.error.device.type, *asked} == {"meta"}
+
+
+def test_all_but_what_is_measured_is_named():
+    x0, model, alpha_bar = torch.zeros(1, 1, 2, 3), product(0.5, 0.5), kernel.linear(2)
+    for call in (
+        lambda: likelihood.bound(model, x0, alpha_bar, 0.5),
+        lambda: likelihood.pieces(model, x0[0], alpha_bar, 0.5),
+        lambda: likelihood.difficulty(model, x0, 0.5),
+    ):
+        with pytest.raises(TypeError, match="positional"):
+            call()
+
+
 def test_figures_of_a_bound():
     def of(*values):
         return torch.tensor(values, dtype=torch.float64)
@@ -453,12 +507,13 @@ def test_one_line_for_what_is_wrong():
     for bad in (
         {"x0": x0[0]},
         {"alpha_bar": kernel.linear(4)[1:]},
+        {"alpha_bar": kernel.linear(4) * 1.1},
         {"steps": 1},
         {"steps": 5},
         {"draws": 0},
     ):
         call = {"x0": x0, "alpha_bar": kernel.linear(4), "prior": 0.5} | bad
-        with pytest.raises(ValueError, match="a bound needs") as error:
+        with pytest.raises(ValueError, match=r"a bound needs .* \d ≥ steps ≥ 2; got") as error:
             likelihood.bound(model, **call)
         assert "\n" not in str(error.value)
 
@@ -517,6 +572,10 @@ def test_each_part_of_the_way_costs_what_it_tells():
 def test_the_way_is_cut_in_48_parts_where_nothing_else_is_said(capsys):
     place, nats = likelihood.difficulty(product(0.3, 0.2), torch.zeros(1, 1, 2, 3), prior=0.2)
     assert place.shape == (49,) and nats.shape == (48,) and capsys.readouterr().err == ""
+    assert place.dtype == nats.dtype == torch.float64
+    likelihood.difficulty(product(0.3, 0.2), torch.zeros(1, 1, 2, 3), prior=0.2, progress=True)
+    said = capsys.readouterr().err
+    assert "measuring" in said and "48/48" in said and "level" in said
 
 
 @given(st.lists(st.floats(0, 9), min_size=1, max_size=20), st.integers(2, 60),
@@ -555,7 +614,8 @@ def test_how_many_rolls_a_call_and_how_often(capsys):
     seen.clear()
     likelihood.bound(model, x0, kernel.linear(5), prior=0.5, steps=2, draws=3, batch=20,
                      progress=True)
-    assert seen == [20, 20, 14] and "bounding" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert seen == [20, 20, 14] and "bounding" in said and "3/3" in said and "call" in said
 
 
 @pytest.mark.filterwarnings("ignore:var")  # of one draw

@@ -40,6 +40,18 @@ def unsure(p=0.3):
     return lambda x_t, alpha_bar_t, known=None: torch.full_like(x_t, p)
 
 
+def contrary(x_t, alpha_bar_t, known=None):
+    """A denoiser that reads x_t, and more often than not says the opposite."""
+    return 0.8 - 0.6 * x_t
+
+
+def path(sampler, model, x_T, alpha_bar, **options):
+    """Every x_t and x̂_0 on the way: a roll's last step forgets how it came there."""
+    seen = []
+    sampler(model, x_T, alpha_bar, callback=lambda t, *both: seen.extend(both), **options)
+    return torch.stack(seen)
+
+
 # --- marginals: with x̂_0 = x_0 every sampler walks down Eq. 8 ------------------------------------
 
 
@@ -213,7 +225,7 @@ def test_the_seed_decides_the_roll(name):
     def once(seed):
         generator = seeded(seed)
         x_T = sampling.noise((2, 1, 8, 24), 0.3, generator)
-        return run(name, unsure(), x_T, kernel.linear(5), prior=0.3, generator=generator)
+        return run(name, contrary, x_T, kernel.linear(5), prior=0.3, generator=generator)
 
     torch.manual_seed(0)
     first = once(1)
@@ -254,9 +266,10 @@ def test_one_step_is_enough_to_end_in_bits(name):
 
 
 @EACH
-def test_an_unknown_rule_for_bits_is_refused(name):
+@pytest.mark.parametrize("bit", ["round", "", "thresholds"])
+def test_an_unknown_rule_for_bits_is_refused(name, bit):
     with pytest.raises(ValueError, match="draw or threshold"):
-        run(name, unsure(), torch.zeros(1, 1, 4, 6), kernel.linear(2), bit="round")
+        run(name, unsure(), torch.zeros(1, 1, 4, 6), kernel.linear(2), bit=bit)
 
 
 def test_a_probability_becomes_a_bit_by_either_rule():
@@ -280,35 +293,61 @@ def test_all_samplers_have_one_signature():
     common = list(inspect.signature(sampling.naive).parameters)
     assert set(sampling.SAMPLERS) == {"naive", "xor", "posterior", "gibbs", "refreshed"}
     for sampler in sampling.SAMPLERS.values():
-        assert list(inspect.signature(sampler).parameters)[: len(common)] == common
+        parameters = inspect.signature(sampler).parameters
+        assert list(parameters)[: len(common)] == common
+        kinds = [p.kind for p in parameters.values()]
+        assert set(kinds[:3]) == {inspect.Parameter.POSITIONAL_OR_KEYWORD}
+        assert set(kinds[3:]) == {inspect.Parameter.KEYWORD_ONLY}
+
+
+PAPER = {"known": None, "x_known": None, "bit": "draw", "polish": 0}
+
+
+def same_path(sampler, *options):
+    """Do all these options lead the same way? From the same noise, with the same seed."""
+    x_T = sampling.noise((4, 1, 8, 24), 0.5, seeded())
+    one, *rest = (path(sampler, contrary, x_T, kernel.linear(6), generator=seeded(1), **o)
+                  for o in options)
+    return all(torch.equal(one, other) for other in rest)
 
 
 @EACH
 def test_what_is_not_said_is_the_paper_s(name):
     """Noise of a half, no prompt, bits that are drawn, no polish."""
-    made = [
-        run(name, unsure(), sampling.noise((4, 1, 8, 24), generator=seeded()), kernel.linear(6),
-            generator=seeded(1), **said)
-        for said in ({}, {"prior": 0.5, "known": None, "x_known": None, "bit": "draw", "polish": 0,
-                          "callback": None})
-    ]
-    assert torch.equal(*made)
+    sampler, own = SAMPLERS[name]
+    assert same_path(sampler, own, own | PAPER | {"prior": 0.5})
+    for other in ({"bit": "threshold"}, {"polish": 1}):
+        assert not same_path(sampler, own, own | other)
 
 
 @pytest.mark.parametrize("plain, said", [
     (sampling.xor_mask, {"nested": False}),
     (sampling.posterior, {"refresh": 0.0}),
     (sampling.gibbs, {"corrections": 1, "share": 0.5}),
+    (sampling.SAMPLERS["refreshed"], {"refresh": 0.3, "polish": 2}),
 ])
 def test_what_a_sampler_does_of_itself(plain, said):
-    x_T = sampling.noise((4, 1, 8, 24), 0.5, seeded())
-    made = [plain(unsure(), x_T, kernel.linear(6), generator=seeded(1), **o) for o in ({}, said)]
-    assert torch.equal(*made)
+    assert same_path(plain, {}, said)
+    for word, value in said.items():
+        assert not same_path(plain, {}, {word: 1 - value})
+
+
+def test_the_loop_by_itself_does_as_the_samplers():
+    """For a new sampler, which may leave out all but its step."""
+
+    def once(model, x_T, alpha_bar, **options):
+        return sampling.descend(lambda t, x_t, x0_hat: 1 - x0_hat, model, x_T, alpha_bar, **options)
+
+    assert same_path(once, {}, PAPER)
 
 
 def test_noise_is_a_half_where_no_prior_is_given():
     one, two = (sampling.noise((4, 1, 8, 24), *p, generator=seeded()) for p in ((), (0.5,)))
     assert torch.equal(one, two)
+
+
+def test_noise_is_in_single_precision_whatever_the_prior_is_in():
+    assert sampling.noise((1, 1, 4, 6), torch.tensor(0.5).double()).dtype == torch.float32
 
 
 @EACH
@@ -364,6 +403,27 @@ def test_a_correction_of_one_cell_leaves_the_distribution_of_its_level_as_it_is(
         for cell in range(3):
             on, off = q[i | 1 << cell], q[i & ~(1 << cell)]
             assert found[i, cell].item() == pytest.approx((on / (on + off)).item(), abs=1e-4)
+
+
+@pytest.mark.parametrize("said", [{}, {"corrections": 2}, {"share": 0.2}, {"share": 1.0},
+                                  {"corrections": 3, "share": 0.2}])
+def test_a_correction_draws_a_share_of_the_cells_anew(said):
+    """Cells that know nothing of each other: what is drawn anew has forgotten x_t."""
+    n, prior, density, alpha_bar = 100_000, 0.2, 0.6, kernel.linear(4)[:3]
+    x_T = torch.tensor([0.0, 1.0]).view(1, 1, 2, 1).expand(1, 1, 2, n).contiguous()
+
+    def model(x_t, alpha_bar_t, known=None):
+        one, zero = kernel.likelihood(x_t, alpha_bar_t, prior)
+        return density * one / (density * one + (1 - density) * zero)
+
+    seen = {}
+    sampling.gibbs(model, x_T, alpha_bar, prior=prior, generator=seeded(), **said,
+                   callback=lambda t, x_t, x0_hat: seen.update({t: x_t}))
+    x_t = x_T[..., :1]
+    kept = (1 - said.get("share", 0.5)) ** said.get("corrections", 1)
+    remembers = kernel.posterior(x_t, model(x_t, alpha_bar[2:]), *alpha_bar[1:], prior)
+    p = kept * remembers + (1 - kept) * (0.75 * density + 0.25 * prior)
+    assert (seen[1].mean(-1, keepdim=True) - p).abs().max() < 4.5 * 0.5 / math.sqrt(n)
 
 
 def test_corrections_cost_one_call_each_but_after_the_last_step():
