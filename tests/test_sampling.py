@@ -320,16 +320,16 @@ def test_what_is_not_said_is_the_paper_s(name):
         assert not same_path(sampler, own, own | other)
 
 
-@pytest.mark.parametrize("plain, said", [
-    (sampling.xor_mask, {"nested": False}),
-    (sampling.posterior, {"refresh": 0.0}),
-    (sampling.gibbs, {"corrections": 1, "share": 0.5}),
-    (sampling.SAMPLERS["refreshed"], {"refresh": 0.3, "polish": 2}),
+@pytest.mark.parametrize("plain, said, others", [
+    (sampling.xor_mask, {"nested": False}, {"nested": True}),
+    (sampling.posterior, {"refresh": 0.0}, {"refresh": 0.5}),
+    (sampling.gibbs, {"corrections": 1, "share": 0.5}, {"corrections": 2, "share": 0.25}),
+    (sampling.SAMPLERS["refreshed"], {"refresh": 0.3, "polish": 2}, {"refresh": 0.1, "polish": 1}),
 ])
-def test_what_a_sampler_does_of_itself(plain, said):
+def test_what_a_sampler_does_of_itself(plain, said, others):
     assert same_path(plain, {}, said)
-    for word, value in said.items():
-        assert not same_path(plain, {}, {word: 1 - value})
+    for word, value in others.items():
+        assert not same_path(plain, {}, {word: value})
 
 
 def test_the_loop_by_itself_does_as_the_samplers():
