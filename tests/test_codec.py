@@ -148,7 +148,7 @@ def test_a_window_of_bits_is_that_of_the_roll(grid, seed, planes, beat):
 
 
 @pytest.mark.parametrize("steps, grid", [
-    ([24], 1), ([12], 2), ([6], 4), ([8], 3), ([6, 8], 12), ([3], 8), ([4], 6), ([1], 24),
+    ([24], 1), ([12], 2), ([6], 4), ([8], 3), ([6, 8], 12), ([3], 8), ([4], 6), ([7], 24),
     ([5, 7], 24),
 ])
 def test_the_coarsest_grid_that_holds_the_music_is_chosen(steps, grid):

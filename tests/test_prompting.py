@@ -173,6 +173,41 @@ def test_prompts_to_train_with_have_the_shares_that_they_should():
         assert near((count == k).sum(), (1 - spans) / 17 / 5), k
 
 
+@pytest.mark.parametrize("planes", [2, 4])
+def test_prompts_for_several_planes_are_of_six_kinds_and_a_share_of_the_batch(planes):
+    x, n = torch.zeros(3000, planes, 6, 32), 3000  # a sixteenth is two ticks
+    every = prompting.random_prompts(x, 1.0, seeded())
+    assert every.shape == x.shape and every.dtype == torch.bool
+    count = dict.fromkeys(["span", "sixteenths", "cells", "rows", "planes", "rectangle"], 0)
+    for known in every:
+        differs = [dim for dim in range(3) if (known != known.narrow(dim, 0, 1)).any()]
+        free, tick = ~known, known[:, 0]  # tick (V, L)
+        whole = torch.equal(tick[:, ::2], tick[:, 1::2])
+        if differs == [0]:
+            count["planes"] += 1
+        elif differs == [1]:
+            above = known[0, :, 0].int().diff().max() > 0  # a rectangle as long as the roll
+            count["rectangle" if above else "rows"] += 1
+        elif differs == [0, 2]:
+            count["cells"] += 1
+            assert whole
+        elif differs == [2]:
+            stretches = tick[0].int().diff(prepend=torch.ones(1)).lt(0).sum()
+            assert whole or stretches == 1
+            count["span"] += not whole
+            count["sixteenths"] += stretches > 1
+        elif differs:
+            count["rectangle"] += 1
+            rows, ticks = (free[0].any(d).nonzero().flatten() for d in (1, 0))
+            box = free[0, rows[0] : rows[-1] + 1, ticks[0] : ticks[-1] + 1]
+            assert differs == [1, 2] and box.all() and box.sum() == free[0].sum()
+    assert min(count.values()) > n / 30 and max(count.values()) < n / 5, count
+    some = prompting.random_prompts(x, 0.4, seeded())
+    told, all_told = some.flatten(1).any(1), every.flatten(1).any(1)
+    assert torch.equal(some[told], every[told])  # whole or not at all
+    assert abs(told.sum() / all_told.sum() - 0.4) < 0.04
+
+
 # --- known cells ---------------------------------------------------------------------------------
 
 PROMPTS = {

@@ -20,6 +20,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from binolab import batches, checkpoints, devices, presets, rolls, training, weights
+from binolab.codec import Codec
 from binolab.datasets import Piece
 
 STOPS = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
@@ -37,18 +38,24 @@ RUNS = {
     "bfloat16": dataclasses.replace(
         PAPER, arguments={"widths": [8, 8, 16], "time": True}, precision="bf16", loss="bce"
     ),
+    "voices": dataclasses.replace(
+        TINY, network="BeatTransformer", grid=4, planes=2,
+        arguments={"width": 16, "depth": 1, "heads": 2, "filters": 8},
+    ),
 }
 
 
 @pytest.fixture(scope="module")
 def pieces():
-    """Three pieces of long notes on the beat, one shorter than a window."""
+    """Three pieces of two parts, long notes on the beat, one shorter than a window."""
     random = np.random.default_rng(0)
     found = []
     for i, beats in enumerate((8, 5, 1)):
         rows = random.integers(3, 12, (beats, 2))
-        notes = [(int(r), 24 * b, 24 * b + 20) for b in range(beats) for r in rows[b]]
-        found.append(Piece(str(i), rolls.from_notes(notes, PITCHES, 24 * beats)))
+        parts = [[(int(r), 24 * b, 24 * b + 20) for b, r in enumerate(part)] for part in rows.T]
+        whole, *parts = (rolls.from_notes(notes, PITCHES, 24 * beats)
+                         for notes in (sum(parts, []), *parts))
+        found.append(Piece(str(i), whole, np.stack(parts)))
     return found
 
 
@@ -205,6 +212,90 @@ def test_held_out_windows_are_spread_over_the_pieces(pieces):
     assert found.shape == (4 + 2 + 1, 1, PITCHES, 48)  # whole windows, and the padded short piece
     few = batches.held_out_windows(pieces, 48, 3)
     assert len(few) == 3 and torch.equal(few[0], found[0])
+
+
+def windows_of(piece, config):
+    """Every window that may be drawn of a piece, the slow way: rolls (V, P, L)."""
+    planes = piece.in_planes(config.planes)
+    planes = np.pad(planes, ((0, 0), (0, 0), (0, max(0, config.length - planes.shape[-1]))))
+    rows = planes.any((0, 2)).nonzero()[0]
+    rows = rows if len(rows) else np.array([0, PITCHES - 1])
+    for start in range(0, planes.shape[-1] - config.length + 1, config.ticks):
+        for shift in range(-config.transpose, config.transpose + 1):
+            if 0 <= rows[0] + shift and rows[-1] + shift < PITCHES:
+                yield np.roll(planes[..., start : start + config.length], shift, axis=1)
+
+
+@pytest.fixture(scope="module")
+def struck():
+    """Three pieces of two parts off the grid: notes struck again, an odd end, silence at last."""
+    random, found = np.random.default_rng(1), []
+    for name, ticks in ("long", 131), ("odd", 61), ("silent", 30):
+        parts = []
+        for low in (2, 8):
+            edges = [0, *sorted(random.choice(np.arange(1, ticks), 12, replace=False)), ticks]
+            notes = [(low + int(random.integers(3)), a, b) for a, b in zip(edges, edges[1:])]
+            parts.append(rolls.from_notes([] if name == "silent" else notes, PITCHES, ticks))
+        found.append(Piece(name, np.any(parts, 0), np.stack(parts)))
+    return found
+
+
+@pytest.mark.parametrize("grid", [1, 3, 4, None])
+@pytest.mark.parametrize("planes", [1, 2])
+def test_bits_are_drawn_as_if_each_window_were_cut_moved_and_then_encoded(struck, grid, planes):
+    config = dataclasses.replace(TINY, grid=grid, planes=planes, transpose=2)
+    codec, bank = Codec(grid=grid or 24), batches.Bank(struck, config, "cpu")
+    every = [w for piece in struck for w in windows_of(piece, config)]
+    allowed = {codec.encode(torch.from_numpy(w)).numpy().tobytes() for w in every}
+    drawn = bank.draw(600, torch.Generator().manual_seed(0))
+    assert drawn.shape == (600, codec.kinds * planes, PITCHES, 2 * (grid or 24))
+    assert drawn.dtype == torch.float32
+    assert {bits.numpy().astype(bool).tobytes() for bits in drawn} == allowed
+
+
+@pytest.mark.parametrize("planes", [1, 2])
+@pytest.mark.parametrize("by", ["all", "kind", "pitch"])
+def test_rho_is_how_often_a_bit_is_one(struck, by, planes):
+    """Against every window of one piece, each as likely as the others."""
+    config = dataclasses.replace(TINY, grid=4, planes=planes, transpose=2)
+    bank, codec = batches.Bank(struck[:1], config, "cpu"), Codec(grid=4)
+    every = torch.from_numpy(np.stack(list(windows_of(struck[0], config))))
+    share = codec.encode(every).double().mean((0, 3))  # (K, P)
+    found = batches.frequency(bank, by)
+    if by == "all":
+        assert found == pytest.approx(share.mean().item(), rel=0.03)
+        return
+    share = share if by == "pitch" else share.mean(1, keepdim=True)
+    assert [len(row) for row in found] == [share.shape[1]] * 2 * planes
+    torch.testing.assert_close(torch.tensor(found).double(), share.clamp(5e-4), atol=0.02, rtol=0)
+    assert np.min(found) >= 5e-4 and found == batches.frequency(bank, by)
+
+
+def test_no_rho_is_0_or_1():
+    drone = np.zeros((PITCHES, 48), bool)
+    drone[3] = True
+    config = dataclasses.replace(TINY, transpose=0)
+    found = batches.frequency(batches.Bank([Piece("drone", drone)], config, "cpu"), "pitch", 64)
+    assert found == [[0.0005] * 3 + [0.9995] + [0.0005] * (PITCHES - 4)]
+
+
+def test_held_out_windows_have_the_planes_that_are_learned(struck):
+    found = batches.held_out_windows(struck, 48, 100, 2)
+    assert found.shape == (2 + 1 + 1, 2, PITCHES, 48) and found.dtype == torch.float32
+    assert np.array_equal(found[1], struck[0].parts[..., 48:96])
+    assert np.array_equal(found[3, ..., :30], struck[2].parts) and not found[3, ..., 30:].any()
+    whole = batches.held_out_windows(struck, 48, 100)
+    assert torch.equal(whole[:, 0], found.amax(1))
+
+
+def test_pieces_of_other_parts_are_refused_by_name(struck):
+    alone = Piece("b.mid", struck[0].roll)
+    assert np.array_equal(alone.in_planes(1), struck[0].roll[None])
+    for piece, name in (alone, "b.mid"), (struck[0], "long"):
+        for call in (lambda: batches.Bank([piece], dataclasses.replace(TINY, planes=3), "cpu"),
+                     lambda: batches.held_out_windows([piece], 48, 4, 3)):
+            with pytest.raises(ValueError, match=f"^{name}: .* parts.*3 "):
+                call()
 
 
 # --- runs ----------------------------------------------------------------------------------------
