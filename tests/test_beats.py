@@ -1,10 +1,12 @@
 """The network of beats: what it answers before it has learned, and that it learns, bit by bit."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from binolab import batches, kernel, likelihood, presets, rolls, training, weights
 from binolab.beats import BeatTransformer
@@ -120,14 +122,18 @@ def test_bad_arguments_are_refused(wrong, word):
         BeatTransformer(**SMALL | {"pitches": P, "kinds": K} | wrong)
 
 
+CARD = {
+    "network": "BeatTransformer", "prior": RHO, "schedule": ["cosine"], "T": 50, "low": 40,
+    "arguments": SMALL | {"pitches": P, "kinds": K, "prior": RHO},
+    "pitches": P, "ticks": 24, "length": 96, "grid": 4, "planes": 2,
+}
+
+
 @pytest.mark.parametrize("rho", [[[0.05], [0.01]] * 2, RHO])
 @pytest.mark.parametrize("mixers", [0, 1])
 def test_weights_come_back_with_their_grid_and_every_rho(rho, mixers, tmp_path):
-    card = {
-        "network": "BeatTransformer", "prior": rho, "schedule": ["cosine"], "T": 50, "low": 40,
-        "arguments": SMALL | {"pitches": P, "kinds": K, "prior": rho, "mixers": mixers},
-        "pitches": P, "ticks": 24, "length": 96, "grid": 4, "planes": 2,
-    }
+    arguments = CARD["arguments"] | {"prior": rho, "mixers": mixers}
+    card = CARD | {"prior": rho, "arguments": arguments}
     model = weights.build(card).eval()
     torch.nn.init.normal_(model.last.weight)
     weights.save(tmp_path / "m.safetensors", model, card, torch.float32)
@@ -138,6 +144,45 @@ def test_weights_come_back_with_their_grid_and_every_rho(rho, mixers, tmp_path):
     x = noise(1, K, P, C)
     with torch.no_grad():
         assert torch.equal(again(x, 0.3), model(x, 0.3))
+
+
+def few(*rows):
+    return {"prior": list(rows)}
+
+
+def arguments(**other):
+    return {"arguments": CARD["arguments"] | other}
+
+
+@pytest.mark.parametrize("wrong, word", [
+    *((prior, "prior must be between 0 and 1") for prior in (
+        few(), few([0.1]), few(*[[0.1]] * 5), few(*[0.1] * 4), few(*[[]] * 4),
+        few(*[[0.1] * 5] * 4),
+        few(*[[0.1]] * 3, [0.1] * P), few(*[[0.1]] * 3, [1.0]), few(*[[0.1]] * 3, [0]),
+        few(*[[0.1]] * 3, [float("nan")]), few(*[[0.1]] * 3, [True]), few(*[["0.1"]] * 4),
+        few(*[[[0.1]]] * 4), {"prior": None}, {"prior": {}}, {"prior": "0.1"},
+    )),
+    *(({"grid": g}, f"grid of {g} columns .* choose one of 1, 2,") for g in (-1, 0, 5, 48)),
+    *(({"grid": g}, "grid must be a whole number") for g in (None, "4", 4.0, True, [4])),
+    *(({"planes": n}, "planes must be a whole number from 1 to 32")
+      for n in (None, 0, -1, 33, 2.0, "2", True, [1])),
+    ({"planes": 1}, "prior must be"), ({"grid": 24}, "prior must be"),  # two rows, and two are told
+    ({"network": "UNet", "arguments": {}}, "UNet takes one plane of ticks"),
+    ({"planes": 1, "prior": 0.1} | arguments(prior=0.1), "does not take 2 kinds of bit"),
+    (arguments(kinds=3, prior=0.1), "does not take 4 kinds of bit"),
+    (arguments(kinds=10**12, prior=0.1), ""),
+    (arguments(prior=[[0.1]] * 4), "takes no prior"),  # a list that `check` has not seen
+    (arguments(prior=0), "prior must be between 0 and 1"),
+    (arguments(heads=5), "heads must divide"), (arguments(mixers=-1), "takes no mixers"),
+    (arguments(columns=3), "does not take a length of 96"),
+])
+def test_a_card_that_contradicts_itself_is_refused_in_a_line(wrong, word, tmp_path):
+    weights.check(CARD)
+    state, path = weights.build(CARD).state_dict(), tmp_path / "m.safetensors"
+    save_file(state, str(path), metadata={"card": json.dumps(CARD | wrong)})
+    with pytest.raises(weights.WeightsError, match=f"not weights of this .*{word}") as found:
+        weights.load(path)
+    assert "\n" not in str(found.value)
 
 
 # --- the bound, and a run ------------------------------------------------------------------------

@@ -179,6 +179,8 @@ def test_rotary_positions_tell_distance_alone():
 CARDS = [
     {"network": "UNet", "arguments": {"widths": [4, 8], "time": True}},
     {"network": "FrameTransformer", "arguments": SMALL | {"pitches": 24, "prior": 0.1}},
+    {"network": "FrameTransformer",
+     "arguments": SMALL | {"pitches": 24, "prior": 0.1, "time": False, "mixers": 0}},
 ]
 FACTS = {
     "prior": 0.07, "schedule": ["power", 3], "T": 50, "low": 40, "pitches": 24, "ticks": 24,
