@@ -56,7 +56,7 @@ def spaced(T=100, levels=(1.0, 0.0)):
     Shape (T + 1,), float64. Chapter: 08.
     """
     levels = torch.as_tensor(levels, dtype=torch.float64)
-    if len(levels) < 2 or levels[0] != 1 or levels[-1] != 0 or (levels.diff() >= 0).any():
+    if len(levels) < 2 or levels[0] != 1 or levels[-1] != 0 or not (levels.diff() < 0).all():
         raise ValueError("levels must fall from 1 to 0")
     place = torch.linspace(0, len(levels) - 1, _steps(T) + 1, dtype=torch.float64)
     left = place.long().clamp(max=len(levels) - 2)

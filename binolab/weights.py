@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -135,7 +136,7 @@ def check(card):
     if not isinstance(given, (list, tuple)) or not given or given[0] not in list(SCHEDULES):
         raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}")
     alpha_bar = schedule(card)
-    if alpha_bar[0] != 1 or not alpha_bar[-1] >= 0 or (alpha_bar.diff() > 0).any():
+    if alpha_bar[0] != 1 or not alpha_bar[-1] >= 0 or not (alpha_bar.diff() <= 0).all():
         raise ValueError("schedule must fall from 1 to 0")
 
 
@@ -181,6 +182,31 @@ def unlike(model, found):
     return None
 
 
+REACH = 1e9  # of what layers take and give: their squares, summed, stay far below 3e38
+
+
+@torch.no_grad()
+def overflowing(model):
+    """The name of a layer that takes or gives more than `REACH` for short rolls; None if none does.
+
+    Weights can each be finite, and their products not.
+    """
+    found = []
+
+    def watch(name, layer, given, answer):
+        if not all(value.abs().max() <= REACH for value in (*given, answer)):  # nan is no less
+            found.append(name)
+
+    hooks = [layer.register_forward_hook(partial(watch, name))
+             for name, layer in model.named_modules() if not any(layer.children())]
+    shape = 2, getattr(model, "kinds", 1), getattr(model, "pitches", model.stride), 2 * model.stride
+    bits = torch.rand(shape, generator=torch.Generator().manual_seed(0)).round()
+    model(bits, torch.tensor([0.0, 0.99]))
+    for hook in hooks:
+        hook.remove()
+    return found[0] if found else None
+
+
 def load(name="best", device="cpu"):
     """Read a network and its card.
 
@@ -220,10 +246,13 @@ def load(name="best", device="cpu"):
             raise ValueError(f"{wild[0]} holds numbers that are not finite, or beyond {most:,.0f}")
         model = build(card)
         model.load_state_dict(state)
+        layer = overflowing(model.eval())
+        if layer:
+            raise ValueError(f"the numbers in {layer} go beyond {REACH:,.0f}")
     except (SafetensorError, OSError, LookupError, ArithmeticError, RuntimeError, TypeError,
             ValueError) as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise WeightsError(
             f"{path}: not weights of this program ({reason}); train them again or copy them whole"
         ) from None
-    return model.to(device).eval(), card
+    return model.to(device), card

@@ -132,12 +132,15 @@ RUN = network()
 
 
 def card_seeds():
-    """(tensors, card) of both kinds of network."""
+    """(tensors, card) of each kind of network."""
     torch.manual_seed(0)
-    unet = {"network": "UNet", "arguments": {"widths": [2, 4], "time": True}}
-    unet = RUN.card | unet
-    return [(m.state_dict(), c) for m, c in (
-        (RUN.model, RUN.card), (weights.build(unet), unet))]
+    small = {"width": 16, "depth": 1, "heads": 2, "filters": 4, "columns": 2, "pitches": PITCHES}
+    cards = [RUN.card, *(RUN.card | more for more in (
+        {"network": "UNet", "arguments": {"widths": [2, 4], "time": True}},
+        {"network": "BeatTransformer", "arguments": small | {"kinds": 4}, "grid": 4, "planes": 2,
+         "prior": [[0.1], [0.2], [0.1], [0.2]]},
+    ))]
+    return [(weights.build(card).state_dict(), card) for card in cards]
 
 
 CARDS = card_seeds()
@@ -294,11 +297,12 @@ def altered(value, dice):
 
 
 def one_tensor(tensors, dice):
-    """Tensors of which one is missing, of another shape, another kind or not finite."""
+    """Tensors of which one is missing, of another shape, another kind, huge or not finite."""
     tensors, name = dict(tensors), dice.choice(sorted(tensors))
     value = tensors.pop(name)
     changes = [value.half(), value.double(), value.long(), value.flatten()[:1].clone(),
-               torch.zeros(0), torch.zeros(()), value.new_full(value.shape, float("nan"))]
+               torch.zeros(0), torch.zeros(()), value * 10.0 ** dice.randrange(-9, 39),
+               value.new_full(value.shape, dice.choice([65504, -65504, float("nan")]))]
     if dice.random() < 0.8:
         tensors[name if dice.random() < 0.8 else "x\n" + name] = dice.choice(changes).contiguous()
     return tensors
@@ -408,9 +412,11 @@ def refusable(kind, action):
 def load(case):
     Path("model.safetensors").write_bytes(case.data)
     model, card = weights.load("model.safetensors")
-    x, level = torch.zeros(1, 1, card["pitches"], card["length"]), torch.tensor([0.5])
+    roll = torch.zeros(3, card.get("planes", 1), card["pitches"], card["length"])
+    roll[1], roll[2, ..., ::2, ::7] = 1, 1
     with torch.no_grad():
-        return None if model(x, level).isfinite().all() else "an answer that is not finite"
+        found = model(weights.codec(card).encode(roll), torch.tensor([0.01, 0.99, 0.5]))
+    return None if found.isfinite().all() else "an answer that is not finite"
 
 
 def resume(case):

@@ -181,6 +181,7 @@ CARDS = [
     {"network": "FrameTransformer", "arguments": SMALL | {"pitches": 24, "prior": 0.1}},
     {"network": "FrameTransformer",
      "arguments": SMALL | {"pitches": 24, "prior": 0.1, "time": False, "mixers": 0}},
+    {"network": "BeatTransformer", "arguments": SMALL | {"pitches": 24, "kinds": 1, "prior": 0.1}},
 ]
 FACTS = {
     "prior": 0.07, "schedule": ["power", 3], "T": 50, "low": 40, "pitches": 24, "ticks": 24,
@@ -293,6 +294,7 @@ FAULTS = {  # a card's fault, and what the message names
     "schedule as text": ({"schedule": "linear"}, "schedule must be one of"),
     "rising": ({"schedule": ["power", -1]}, "fall from 1 to 0"),
     "levels": ({"schedule": ["spaced", [1, 2, 0]]}, "fall from 1 to 0"),
+    "no level": ({"schedule": ["spaced", [1, 0.9, float("nan"), 0.1, 0]]}, "fall from 1 to 0"),
     "power as text": ({"schedule": ["power", "3"]}, ""),
     "arguments": ({"arguments": [1]}, "arguments are no table"),
     "argument": ({"arguments": FRAMES | {"colour": 3}}, "takes no colour"),
@@ -331,6 +333,27 @@ def test_weights_that_are_not_finite_are_named(tmp_path):
         model.norm.bias.data[3] = value
         weights.save(path, model, card, torch.float32)
         refused(path, "norm.bias holds numbers that are not finite, or beyond 65,504")
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card["network"])
+def test_weights_whose_products_are_not_finite_are_refused(card, tmp_path):
+    card, path = card | FACTS, tmp_path / "m.safetensors"
+    x, answers = noise(2, 1, card["pitches"], card["length"], density=0.5), []
+    for size in 1, 10, 100, 1e3, 1e4, 6e4:
+        torch.manual_seed(0)
+        model = weights.build(card).requires_grad_(False)
+        for value in model.parameters():
+            value.copy_(torch.randn_like(value).sign() * size)
+        weights.save(path, model, card)
+        with torch.no_grad():
+            answers.append(model(x, torch.tensor([0.0, 0.9])).isfinite().all())
+        try:
+            weights.load(path)
+        except weights.WeightsError:
+            refused(path, "the numbers in ", "go beyond 1,000,000,000")
+        else:
+            assert answers[-1]
+    assert answers[0] and not answers[-1]
 
 
 def test_a_card_of_nested_lists_is_refused(tmp_path):
