@@ -297,8 +297,11 @@ def altered(value, dice):
 
 
 def one_tensor(tensors, dice):
-    """Tensors of which one is missing, of another shape, another kind, huge or not finite."""
+    """Tensors that are all larger, or of which one is missing, of another shape or no number."""
     tensors, name = dict(tensors), dice.choice(sorted(tensors))
+    if dice.random() < 0.2:
+        scale = 10.0 ** dice.randrange(7)
+        return {name: value * scale for name, value in tensors.items()}
     value = tensors.pop(name)
     changes = [value.half(), value.double(), value.long(), value.flatten()[:1].clone(),
                torch.zeros(0), torch.zeros(()), value * 10.0 ** dice.randrange(-9, 39),

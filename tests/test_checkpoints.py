@@ -232,3 +232,31 @@ def test_a_log_that_needs_no_cut_is_not_written_again(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "replace", None)
     log.cut(1)
     assert log.rows() == [{"step": 1}]
+
+
+def test_what_changed_is_told_by_name_and_count():
+    def told(before, now):
+        return checkpoints.difference(
+            *([[[name, crc] for name, crc in part.items()]] for part in (before, now))
+        )
+
+    assert told({"a": 1}, {"a": 1}) is None and checkpoints.difference(None, [[]]) is None
+    assert told({}, {"a": 1}) == "1 piece added (a)"
+    assert told(dict.fromkeys("abc", 1), {}) == "3 pieces removed (a, b, c)"
+    assert told(dict.fromkeys("abcd", 1), {"a": 2, "b": 0, "c": 1, "e": 1}) == (
+        "1 piece added (e), 1 piece removed (d), 2 pieces altered (a, b)"
+    )
+    assert told(dict.fromkeys("abcd", 1), dict.fromkeys("abcd", 2)) == (
+        "4 pieces altered (a, b, c, …)"
+    )
+    assert "another order" in told({"a": 1, "b": 1}, {"b": 1, "a": 1})
+
+
+def test_a_run_is_known_by_its_settings(tmp_path):
+    told = {"network": "unet", "steps": 8, "prior": 0.1}
+    for settings, other in ((told, None), (told | {"more": 1}, None), ({}, "config.json"),
+                            ({"network": 1, "steps": 1}, "config.json"), ([], "config.json")):
+        (tmp_path / "config.json").write_text(json.dumps(settings))
+        assert checkpoints.foreign(tmp_path) == other
+    (tmp_path / "config.json").unlink()
+    assert checkpoints.foreign(tmp_path) is None

@@ -448,10 +448,11 @@ def test_a_network_that_takes_any_length_sees_the_piece_alone(capsys):
     lengths = []
 
     def model(x_t, alpha_bar_t, known):
+        assert x_t.dtype == torch.float32  # whatever the bits are in
         lengths.append((x_t.shape[-1], known))
         return torch.full_like(x_t, 0.5)
 
-    rolls = [torch.zeros(2, 5), torch.zeros(2, 7)]
+    rolls = [torch.zeros(2, 5, dtype=torch.bool), torch.zeros(2, 7, dtype=torch.float64)]
     b = likelihood.pieces(model, rolls, kernel.linear(2), prior=0.5)
     assert lengths == [(5, None), (7, None)] and b.ticks.tolist() == [5, 7]
     assert capsys.readouterr().err == ""
@@ -460,19 +461,32 @@ def test_a_network_that_takes_any_length_sees_the_piece_alone(capsys):
     assert "bounding" in said and "piece" in said and "2/2" in said
 
 
-@pytest.mark.parametrize("known", [None, torch.zeros(1, 1, 4, 8, dtype=torch.bool, device="meta")])
-def test_the_work_is_done_where_the_rolls_are(known, monkeypatch):
+def test_a_window_is_a_roll_of_its_own():
+    shapes = set()
+
+    def model(x_t, alpha_bar_t, known):
+        shapes.add(x_t.shape)
+        return torch.full_like(x_t, 0.5)
+
+    likelihood.pieces(model, [torch.zeros(2, 7)], kernel.linear(3), prior=0.5, window=3)
+    assert shapes == {(9, 1, 2, 3)}  # three windows at each of three levels
+
+
+def test_the_work_is_done_where_the_rolls_are(monkeypatch):
     """On a device that holds shapes and no numbers, so that this needs no accelerator."""
-    monkeypatch.setattr(torch.Tensor, "cpu", lambda tensor: tensor)
+    monkeypatch.setattr(torch.Tensor, "cpu", lambda t: torch.zeros(t.shape, dtype=t.dtype))
     asked = []
 
     def model(x_t, alpha_bar_t, known=None):
         asked.extend(a.device.type for a in (x_t, alpha_bar_t, known) if a is not None)
         return torch.full_like(x_t, 0.3)
 
-    b = likelihood.pieces(model, [torch.zeros(4, 5)], kernel.linear(3), prior=0.2, window=8,
-                          device="meta", known=known)
-    assert {b.nats.device.type, b.error.device.type, *asked} == {"meta"}
+    x0 = torch.zeros(2, 1, 4, 5, device="meta")
+    likelihood.bound(model, x0, kernel.linear(3), prior=0.2, known=x0 > 0)
+    likelihood.pieces(model, [torch.zeros(4, 5)], kernel.linear(3), prior=0.2, window=8,
+                      device="meta")
+    likelihood.difficulty(model, x0, prior=0.2, places=2)
+    assert len(asked) == 3 + 3 + 2 * 2 and set(asked) == {"meta"}
 
 
 def test_all_but_what_is_measured_is_named():
@@ -516,6 +530,7 @@ def test_one_line_for_what_is_wrong():
         with pytest.raises(ValueError, match=r"a bound needs .* \d ≥ steps ≥ 2; got") as error:
             likelihood.bound(model, **call)
         assert "\n" not in str(error.value)
+        assert f"{(*call['x0'].shape,)}, {float(call['alpha_bar'][0])}, " in str(error.value)
 
 
 @pytest.mark.parametrize("seed", range(8))

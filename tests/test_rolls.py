@@ -128,6 +128,7 @@ def melodies(draw):
 def test_notes_become_bits_and_notes_again(found):
     roll = rolls.from_notes(found, 4)
     assert rolls.notes(roll) == sorted(found)
+    assert {type(n) for note in rolls.notes(roll) for n in note} <= {int}  # as JSON takes them
 
 
 @given(
@@ -292,6 +293,17 @@ def test_a_pedal_holds_its_own_instrument_alone():
     ]
 
 
+@pytest.mark.parametrize("number", [63, 65, 66, 67])
+def test_only_the_sustain_pedal_is_heeded(number):
+    """Not the soft pedal beside it, say; and a pedal without notes holds none."""
+    midi = song((60, 0, 1), (64, 3, 4))
+    midi.instruments.append(pretty_midi.Instrument(0))
+    down = {number: midi.instruments[0], 64: midi.instruments[1]}
+    for controller, instrument in down.items():
+        instrument.control_changes = [pretty_midi.ControlChange(controller, 127, 0.0)]
+    assert rolls.tick_notes(midi, pedal=True) == rolls.tick_notes(midi, pedal=False)
+
+
 def test_a_roll_becomes_a_piano_at_a_hundred_a_minute():
     midi = rolls.to_midi(rolls.from_notes([(0, 0, 24), (3, 24, 36)], 4))
     (piano,) = midi.instruments
@@ -355,6 +367,7 @@ def test_a_window_begins_at_its_beat_and_is_padded(tmp_path):
     song((60, 0, 1), (64, 18, 20), (67, 21.5, 22)).write(str(path))
     first, second, third = (rolls.window(path, at=at) for at in (0, 16, 21.75))
     assert first.shape == second.shape == (56, 384) and first.dtype == bool
+    assert np.array_equal(rolls.window(path), first)  # its beginning, where no beat is named
     assert rolls.notes(first) == [(27, 0, 24)]
     assert rolls.notes(second) == [(31, 48, 96), (34, 132, 144)]
     assert rolls.notes(third) == [(34, 0, 6)]

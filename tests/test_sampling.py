@@ -289,18 +289,20 @@ def test_noise_has_a_density_for_each_pitch():
     assert end.shape == x.shape
 
 
+PAPER = {"prior": 0.5, "known": None, "x_known": None, "bit": "draw", "polish": 0}
+
+
 def test_all_samplers_have_one_signature():
-    common = list(inspect.signature(sampling.naive).parameters)
     assert set(sampling.SAMPLERS) == {"naive", "xor", "posterior", "gibbs", "refreshed"}
+    common = PAPER | {"generator": None, "callback": None}
     for sampler in sampling.SAMPLERS.values():
-        parameters = inspect.signature(sampler).parameters
-        assert list(parameters)[: len(common)] == common
-        kinds = [p.kind for p in parameters.values()]
-        assert set(kinds[:3]) == {inspect.Parameter.POSITIONAL_OR_KEYWORD}
-        assert set(kinds[3:]) == {inspect.Parameter.KEYWORD_ONLY}
-
-
-PAPER = {"known": None, "x_known": None, "bit": "draw", "polish": 0}
+        parameters = list(inspect.signature(sampler).parameters.values())
+        first, rest = parameters[:3], parameters[3:]
+        assert [p.name for p in first] == ["model", "x_T", "alpha_bar"]
+        assert {p.kind for p in first} == {inspect.Parameter.POSITIONAL_OR_KEYWORD}
+        assert {p.kind for p in rest} == {inspect.Parameter.KEYWORD_ONLY}
+        defaults = [(p.name, p.default) for p in rest][: len(common)]
+        assert defaults == list((common | getattr(sampler, "keywords", {})).items())[: len(common)]
 
 
 def same_path(sampler, *options):
@@ -315,7 +317,7 @@ def same_path(sampler, *options):
 def test_what_is_not_said_is_the_paper_s(name):
     """Noise of a half, no prompt, bits that are drawn, no polish."""
     sampler, own = SAMPLERS[name]
-    assert same_path(sampler, own, own | PAPER | {"prior": 0.5})
+    assert same_path(sampler, own, own | PAPER)
     for other in ({"bit": "threshold"}, {"polish": 1}):
         assert not same_path(sampler, own, own | other)
 
@@ -335,7 +337,7 @@ def test_what_a_sampler_does_of_itself(plain, said, others):
 def test_the_loop_by_itself_does_as_the_samplers():
     """For a new sampler, which may leave out all but its step."""
 
-    def once(model, x_T, alpha_bar, **options):
+    def once(model, x_T, alpha_bar, prior=0.5, **options):
         return sampling.descend(lambda t, x_t, x0_hat: 1 - x0_hat, model, x_T, alpha_bar, **options)
 
     assert same_path(once, {}, PAPER)
