@@ -122,9 +122,9 @@ def midi_folder(path, *, low=None, pitches=None, pedal=False, progress=True):
 
     The pitch range is chosen from the data unless it is given: the smallest that holds every note,
     in whole eights of rows, within the piano's keys; of eight files or more, a stray one may be
-    left out (`folders.choose_range`). A file is skipped, and named with the reason on the standard
-    error stream, that cannot be read, whose notes leave the range, or that is no piece of music
-    (`folders.unfit`: endless, or all but empty). Large folders are read on all cores.
+    left out (`folders.choose_range`). A file is skipped when it cannot be read, when its notes
+    leave the range, or when it is no piece of music (`folders.unfit`: endless, or all but empty).
+    The standard error stream names it, with the reason. Large folders are read on all cores.
 
     Parameters
     ----------

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from binolab import rolls
+from binolab.rolls import LONGEST
 
 PIANO = (21, 108)  # A0 to C8
 FEW = 1_000_000  # bytes that one process reads before others have started
-LONGEST = 10_000  # beats of a piece: more than an hour and a half at 100 a minute
 PAUSE = 256  # beats, of a piece, in which no note begins: sixteen of the paper's windows
 
 

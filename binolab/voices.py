@@ -60,8 +60,8 @@ def split(roll, voices, known=None, low=rolls.LOW):
     if voices == 1:
         return roll
     P, L = roll.shape[-2:]
-    high = CHORALE[0] - low, CHORALE[-1] - low
-    middle = [m - low for m in CHORALE] if voices == 4 else np.linspace(*high, voices).tolist()
+    ends = CHORALE[0] - low, CHORALE[-1] - low
+    middle = [m - low for m in CHORALE] if voices == 4 else np.linspace(*ends, voices).tolist()
     told = torch.zeros_like(roll, dtype=torch.bool) if known is None else known
     planes = []
     for one, given in zip(roll[:, 0].cpu().numpy() > 0, told[:, 0].cpu().numpy()):
