@@ -59,7 +59,7 @@ check: $(STAMP)
 	$(BIN)/ruff check
 	$(PYTEST) --dist worksteal -m "not slow" tests
 
-LONG := $(addprefix tests/test_,$(addsuffix .py,browser training faults distributed))
+LONG := tests/book/test_browser.py $(addprefix tests/training/test_,training.py faults.py distributed.py)
 
 # What takes longest comes first, so that both workers end together.
 test: $(STAMP) $(HTML)/.built

@@ -24,19 +24,16 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from binolab import (
-    batches,
-    comparison,
-    datasets,
-    kernel,
-    likelihood,
-    metrics,
-    presets,
-    prompting,
-    rolls,
-    training,
-    weights,
-)
+from binolab import datasets, files
+from binolab import model as weights
+from binolab.datasets import chorales
+from binolab.diffusion import likelihood, prompting, schedules
+from binolab.evaluation import comparison
+from binolab.evaluation import features as metrics
+from binolab.music import rolls
+from binolab.training import batches
+from binolab.training import config as presets
+from binolab.training import loop as training
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path("data") / "ablations.json"
@@ -117,7 +114,7 @@ def windows(split):
     """All whole windows of a split, none of them overlapping: (N, 56, 384) bits."""
     return np.stack([
         window
-        for piece in datasets.chorales(split)
+        for piece in chorales.load(split)
         for window in rolls.windows(piece.roll)[: piece.roll.shape[1] // rolls.LENGTH]
     ])
 
@@ -159,7 +156,7 @@ def bounds(model, card, x0, options):
     Nats a roll, with their Monte Carlo errors: the same rolls and seeds for every row.
     """
     fine = weights.schedule(card, T=max(1000, options.calls))
-    _, coarse = kernel.respace(fine, options.calls)
+    _, coarse = schedules.respace(fine, options.calls)
     found = {}
     for name, alpha_bar in (("nats", fine), ("chain", coarse)):
         value, error = likelihood.bound(
@@ -244,7 +241,7 @@ def table(document):
 
 def write(path, text):
     path.parent.mkdir(parents=True, exist_ok=True)
-    with rolls.replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         temporary.write_text(text)
 
 
@@ -303,11 +300,11 @@ def opened(options, command, real):
 def main(arguments=None):
     command = sys.argv[1:] if arguments is None else arguments
     options = parse(command)
-    pieces, held_out = datasets.chorales("train"), datasets.chorales("valid")
+    pieces, held_out = chorales.load("train"), chorales.load("valid")
     if options.minutes_each:
         options.steps = pace(pieces, options.minutes_each)
     real = {split: windows(split) for split in ("train", "valid")}
-    x0 = batches.held_out_windows(held_out, BASE.length, options.windows)
+    x0 = datasets.held_out_windows(held_out, BASE.length, options.windows)
     document, ready = opened(options, command, real), set()
     try:
         for name in options.rows:

@@ -14,7 +14,10 @@ from pathlib import Path
 
 import torch
 
-from binolab import batches, datasets, likelihood, weights
+from binolab import datasets
+from binolab import model as weights
+from binolab.datasets import chorales
+from binolab.diffusion import likelihood
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,7 +30,7 @@ def main():
     parser.add_argument("--n", type=int, default=64)
     options = parser.parse_args()
     model, card = weights.load(options.model)
-    x0 = batches.held_out_windows(datasets.chorales("valid"), card["length"], options.n)
+    x0 = datasets.held_out_windows(chorales.load("valid"), card["length"], options.n)
     place, nats = likelihood.difficulty(
         model, x0, prior=card["prior"], generator=torch.Generator().manual_seed(0), progress=True
     )

@@ -17,7 +17,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from binolab import batches, datasets, metrics, prompting, rolls, weights
+from binolab import datasets, files
+from binolab import model as weights
+from binolab.datasets import chorales
+from binolab.diffusion import prompting
+from binolab.evaluation import features as metrics
 
 ROOT = Path(__file__).parents[1]
 ROWS = {  # calls of the network: steps, two to polish, one for each correction
@@ -71,7 +75,7 @@ def main():
     parser.add_argument("--batch", type=int, default=4)
     options = parser.parse_args()
     model, card = weights.load(options.model)
-    x0 = batches.held_out_windows(datasets.chorales("valid"), card["length"], options.n)
+    x0 = datasets.held_out_windows(chorales.load("valid"), card["length"], options.n)
     picks = np.random.default_rng(0).integers(0, len(x0), (300, len(x0)))
 
     table = {}
@@ -87,7 +91,7 @@ def main():
         "command": " ".join(["python benchmarks/harmony.py", shlex.join(sys.argv[1:])]).strip(),
         "windows": len(x0), "rows": table, "held_out": summary(x0[:, 0].numpy() > 0, picks),
     }
-    with rolls.replacing(ROOT / "data" / "harmony.json") as temporary:
+    with files.replacing(ROOT / "data" / "harmony.json") as temporary:
         temporary.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 

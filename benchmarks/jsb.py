@@ -25,7 +25,7 @@ from jsb_network import SHIFTS, ChordTransformer
 from jsb_training import KEYS, LOW, JsbError, evaluate, frequency, load, train
 from torch.nn import functional as F
 
-from binolab import rolls
+from binolab import files
 
 PUBLISHED = [  # nats a frame of the *test* split
     ("RNN", 8.91, "", "Bai et al. (2018)"),
@@ -150,7 +150,7 @@ def record(options, found, card):
     text = {options.results: json.dumps(document, indent=1) + "\n", options.table: table(document)}
     for path, content in text.items():
         if path:
-            with rolls.replacing(path) as temporary:
+            with files.replacing(path) as temporary:
                 temporary.write_text(content)
 
 

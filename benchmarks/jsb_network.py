@@ -1,7 +1,7 @@
 """The network of `jsb.py`: attention over frames, between convolutions over frames and keys.
 
 A frame is one token, so a chord a phrase away is as near as the next one; the convolutions, alike
-at every key, know what a held note and a step are. As in `binolab.transformer`, evidence goes in
+at every key, know what a held note and a step are. As in `networks.transformer`, evidence goes in
 and is added to what comes out, so that only what the *other* cells say of a cell is learned.
 """
 
@@ -9,9 +9,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from binolab import kernel
-from binolab.transformer import CERTAIN, rotate
-from binolab.unet import Denoiser, LevelEmbedding
+from binolab.diffusion import kernel
+from binolab.networks.transformer import CERTAIN, rotate
+from binolab.networks.unet import Denoiser, LevelEmbedding
 
 NEAR = 8  # frames from either end of a piece that are told apart by their distance to it
 SHIFTS = 12  # semitones, up or down, at most

@@ -11,7 +11,9 @@ from jsb_network import ChordTransformer, Muon
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from binolab import kernel, likelihood, rolls, training
+from binolab import files
+from binolab.diffusion import kernel, likelihood
+from binolab.training import loop as training
 
 LOW, KEYS = 21, 88  # A0 … C8
 FLOOR = 1e-3  # ρ of a key that never sounds
@@ -159,7 +161,7 @@ class Run:
         tensors = {f"{part}/{name}": value.detach().contiguous().clone()
                    for part, values in parts.items() for name, value in values.items()}
         for where, what in ((checkpoint(path), tensors), (path, self.ema.state_dict())):
-            with rolls.replacing(where) as temporary:
+            with files.replacing(where) as temporary:
                 save_file(what, str(temporary), metadata={"card": json.dumps(card)})
 
     def settings(self):

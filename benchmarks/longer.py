@@ -21,7 +21,15 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from binolab import comparison, datasets, evaluation, longer, metrics, prompting, rolls, weights
+from binolab import files
+from binolab import model as weights
+from binolab.datasets import chorales
+from binolab.diffusion import prompting
+from binolab.diffusion import sliding as longer
+from binolab.evaluation import comparison
+from binolab.evaluation import features as metrics
+from binolab.evaluation import report as evaluation
+from binolab.music import rolls
 
 ROOT = Path(__file__).parents[1]
 BATCH = 4
@@ -260,7 +268,7 @@ def main():
         return
     model, card = weights.load(options.model)
     window, beat = card["length"], card["ticks"]
-    pieces = {split: datasets.chorales(split) for split in ("valid", "train")}
+    pieces = {split: chorales.load(split) for split in ("valid", "train")}
     held_out, training = (evaluation.cut(pieces[split], card) for split in ("valid", "train"))
     settings = {"model": options.model, "trained": card.get("trained"), "n": options.n,
                 "beats": options.beats, "steps": options.steps}
@@ -272,7 +280,7 @@ def main():
     document["command"] = "python benchmarks/longer.py " + " ".join(sys.argv[1:])
 
     def keep():
-        with rolls.replacing(path) as temporary:
+        with files.replacing(path) as temporary:
             temporary.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
         (ROOT / "benchmarks" / "longer.md").write_text(report(document))
 

@@ -19,7 +19,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from binolab import datasets, metrics, prompting, rolls, weights
+from binolab import model as weights
+from binolab.datasets import chorales
+from binolab.diffusion import prompting
+from binolab.evaluation import features as metrics
+from binolab.music import rolls
 
 ROOT = Path(__file__).parents[1]
 ROWS = {
@@ -37,7 +41,7 @@ def chorale_windows(split):
     """All whole windows of a split, none of them overlapping: (N, 56, 384) bits."""
     return np.stack([
         window
-        for piece in datasets.chorales(split)
+        for piece in chorales.load(split)
         for window in rolls.windows(piece.roll)[: piece.roll.shape[1] // rolls.LENGTH]
     ])
 

@@ -38,26 +38,31 @@ def cold(command, times=3, **options):
 def commands(rows):
     python = sys.executable
     rows["`import binolab`"] = cold([python, "-c", "import binolab"])
-    rows["`import binolab.prompting` (torch with it)"] = cold(
-        [python, "-c", "import binolab.prompting"])
+    rows["`import binolab.diffusion.prompting` (torch with it)"] = cold(
+        [python, "-c", "import binolab.diffusion.prompting"])
     with tempfile.TemporaryDirectory() as folder:
-        from binolab import rolls
+        from binolab.music import rolls
 
         melody = Path(folder, "melody.mid")
         pitches = (67, 67, 69, 71, 72, 71, 69, 67)
         line = [(p - 33, 24 * i, 24 * i + 24) for i, p in enumerate(pitches)]
         rolls.write_midi(rolls.to_midi(rolls.from_notes(line)), melody)
         rows["`binolab harmonize`, 100 steps, from cold"] = cold(
-            [python, "-m", "binolab.cli", "harmonize", str(melody), "-o", f"{folder}/out.mid",
+            [python, "-m", "binolab", "harmonize", str(melody), "-o", f"{folder}/out.mid",
              "--seed", "0"])
 
 
 def networks(rows):
     import torch
 
-    from binolab import batches, datasets, presets, prompting, sampling, training, weights
+    from binolab import model as weights
+    from binolab.datasets import chorales
+    from binolab.diffusion import prompting, sampling
+    from binolab.training import batches
+    from binolab.training import config as presets
+    from binolab.training import loop as training
 
-    pieces = datasets.chorales("train", progress=False)
+    pieces = chorales.load("train", progress=False)
     for name in ("best", "paper"):
         model, card = weights.load(name)
         x = sampling.noise((1, 1, 56, 384), card["prior"], torch.Generator().manual_seed(0))

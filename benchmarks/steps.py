@@ -19,7 +19,14 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from binolab import comparison, datasets, evaluation, metrics, plotting, prompting, rolls, weights
+from binolab import files
+from binolab import model as weights
+from binolab.datasets import chorales
+from binolab.diffusion import prompting
+from binolab.evaluation import comparison
+from binolab.evaluation import features as metrics
+from binolab.evaluation import report as evaluation
+from binolab.show import plotting
 
 ROOT = Path(__file__).parents[1]
 THRESHOLD = {"bit": "threshold"}
@@ -98,7 +105,7 @@ def picture(document, path):
         ax.minorticks_off()
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4,
                   fontsize=9, title="lines: draw; dots: threshold; black: validation chorales")
-    with rolls.replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         figure.savefig(temporary, format="svg", metadata={"Date": None})
 
 
@@ -128,7 +135,7 @@ def main():
     options = parser.parse_args()
     model, card = weights.load(options.model)
     held_out, training = (
-        evaluation.cut(datasets.chorales(split), card) for split in ("valid", "train")
+        evaluation.cut(chorales.load(split), card) for split in ("valid", "train")
     )
     settings = {"model": options.model, "trained": card.get("trained"), "rolls": options.n,
                 "rolls_threshold": min(FEW, options.n)}
@@ -152,7 +159,7 @@ def main():
                 row[str(calls)] = {
                     k: None if v != v else v for k, v in measure(made, held_out, training).items()
                 } | {"seconds_a_roll": seconds}
-                with rolls.replacing(path) as temporary:
+                with files.replacing(path) as temporary:
                     temporary.write_text(json.dumps(document, indent=1) + "\n")
             bar.update(amount[name] * calls)
     picture(document, ROOT / "benchmarks" / "steps.svg")

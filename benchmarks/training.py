@@ -78,7 +78,10 @@ def measure(name, preset, batch, precision, compiled, device, seconds, pieces):
     """One row."""
     import torch
 
-    from binolab import batches, presets, prompting, training
+    from binolab.diffusion import prompting
+    from binolab.training import batches
+    from binolab.training import config as presets
+    from binolab.training import loop as training
 
     config = dataclasses.replace(presets.PRESETS[preset], precision=precision)
     config = dataclasses.replace(config, batch=batch or config.batch, steps=10**9)
@@ -187,10 +190,10 @@ def main(arguments=None):
     import numpy as np
     import torch
 
-    from binolab import devices
+    from binolab import model as weights
     from binolab.datasets import Piece
 
-    device = devices.pick_device(options.device)
+    device = weights.pick_device(options.device)
     known = GPU if device.type == "cuda" else CPU
     wrong = sorted(set(options.rows or ()) - set(known))
     if wrong:

@@ -2,7 +2,7 @@
 
 import sys
 
-from binolab.cli import main
+from binolab.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

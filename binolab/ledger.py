@@ -200,7 +200,7 @@ def draw(rows, ax=None):
     """
     from matplotlib.patches import Rectangle
 
-    from binolab import plotting
+    from binolab.show import plotting
 
     rows, new = _of_maps(rows)
     if ax is None:

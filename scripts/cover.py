@@ -23,7 +23,12 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 from PIL import Image
 
-from binolab import datasets, kernel, notation, plotting, prompting, rolls, weights
+from binolab import files
+from binolab import model as weights
+from binolab.datasets import chorales
+from binolab.diffusion import kernel, prompting
+from binolab.music import notation, rolls
+from binolab.show import plotting
 
 ROOT = Path(__file__).parents[1]
 STATIC = ROOT / "book" / "_static"
@@ -85,7 +90,7 @@ def cover(image, out):
     file = io.BytesIO()
     figure.savefig(file, dpi=100, facecolor=NIGHT)
     picture = Image.open(file).convert("RGB").quantize(64, dither=Image.Dither.NONE)
-    with rolls.replacing(out) as temporary:
+    with files.replacing(out) as temporary:
         picture.save(temporary, "PNG", optimize=True)
 
 
@@ -169,7 +174,7 @@ def card(cells, file, beats):
     palette = b"".join(bytes.fromhex(c[1:]) for c in COLOURS) + shades.astype(np.uint8).tobytes()
     image = Image.fromarray(cells[::-1].astype(np.uint8))
     image.putpalette(palette)
-    with rolls.replacing(file) as temporary:
+    with files.replacing(file) as temporary:
         image.save(temporary, "PNG", optimize=True)
 
 
@@ -290,7 +295,7 @@ def main():
     for name, text in pictures.items():
         (STATIC / name).write_text(text, encoding="utf-8")
     (STATIC / "cards").mkdir(exist_ok=True)
-    bach = datasets.chorales("test", progress=False)[0].roll[:, : rolls.LENGTH]
+    bach = chorales.load("test", progress=False)[0].roll[:, : rolls.LENGTH]
     for name, picture in cards(model, own, path, piece, bach):
         beats = name[:2] not in ("04", "06", "07", "14")  # these are no rolls
         card(picture, STATIC / "cards" / f"{name}.png", beats)

@@ -14,7 +14,9 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from binolab import archive, datasets, rolls
+from binolab import datasets, files
+from binolab.datasets import archive, maestro
+from binolab.music import rolls
 
 OUT = Path(__file__).parents[1] / "data" / "maestro-selection.json"
 PAPER = {"performances": 2000, "titles": 500, "in_range": 78, "windows": 2044}
@@ -28,7 +30,7 @@ def readings(root):
     ):
         if by is None and copy == "in range":
             continue  # the same as "first"
-        found = datasets.maestro_selection(root, by=by, copy=copy, pad=pad, pedal=pedal)
+        found = maestro.selection(root, by=by, copy=copy, pad=pad, pedal=pedal)
         yield {
             "by": by, "copy": copy, "pad": pad, "pedal": pedal, **found.counts,
             "density": round(datasets.density(found.pieces), 4) if found.pieces else None,
@@ -70,7 +72,7 @@ def main():
         "length": rolls.LENGTH,
         "archives": [told(root) for root in options.root],
     }
-    with rolls.replacing(OUT) as temporary:
+    with files.replacing(OUT) as temporary:
         text = json.dumps(document, indent=1, allow_nan=False) + "\n"
         temporary.write_text(text, encoding="utf-8")
     for one in document["archives"]:

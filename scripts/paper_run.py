@@ -75,7 +75,7 @@ def join(folder, path):
 
 def pack(folder):
     """RUN/keep: everything worth keeping. Returns its size in bytes."""
-    from binolab import weights
+    from binolab import model as weights
 
     keep = folder / "keep"
     shutil.rmtree(keep, ignore_errors=True)
@@ -108,13 +108,17 @@ def main(arguments=None):
         join(*options.join)
         return 0
 
-    from binolab import checkpoints, datasets, presets, runs, training
+    from binolab import datasets
+    from binolab.cli import train as runs
+    from binolab.training import checkpoints
+    from binolab.training import config as presets
+    from binolab.training import loop as training
 
     def left():
         return 60 * options.sitting - (time.monotonic() - begun)
 
     folder = Path(options.out)
-    music = runs.data(options.data, progress=sys.stderr.isatty())
+    music = datasets.load(options.data, progress=sys.stderr.isatty())
     changes = {k: v for k in ("batch", "rate") if (v := getattr(options, k)) is not None}
     config = dataclasses.replace(
         presets.PRESETS[options.preset], low=music.low, minutes=options.minutes, **changes)

@@ -13,7 +13,10 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import torch
 
-from binolab import plotting, prompting, rolls, weights
+from binolab import files
+from binolab import model as weights
+from binolab.diffusion import prompting
+from binolab.show import plotting
 
 
 def main():
@@ -24,7 +27,7 @@ def main():
         roll = prompting.generate(model, card, generator=generator)[0, 0].numpy() > 0
         plotting.plot_roll(roll, ax, title=f"seed {seed}")
     out = Path(__file__).parents[1] / "data" / "generated.png"
-    with rolls.replacing(out) as temporary:
+    with files.replacing(out) as temporary:
         figure.savefig(temporary, format="png", dpi=110, facecolor="white")
     print(out)
 

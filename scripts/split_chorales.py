@@ -20,7 +20,8 @@ import music21
 from music21 import corpus
 from tqdm import tqdm
 
-from binolab import datasets, distances, rolls
+from binolab.evaluation import distances
+from binolab.music import rolls, scores
 
 RUN = 12
 NEAR = 0.2  # copies are below 0.04, the nearest of other pieces are above 0.4
@@ -53,7 +54,7 @@ def main():
             score = corpus.parse(str(path))
             if len(score.parts) == 4:
                 found[Path(path).stem] = soprano_intervals(score)
-                sounding[Path(path).stem] = datasets.score_roll(score)
+                sounding[Path(path).stem] = scores.score_roll(score)
 
     family = {name: name for name in found}
 
@@ -81,7 +82,7 @@ def main():
         for split in ("valid", "test"):
             splits[split] = [n for n in splits[split] if head(n) != first]
         splits["train"] += families[first]
-    out = Path(__file__).parents[1] / "binolab" / "chorales.json"
+    out = Path(__file__).parents[1] / "binolab" / "datasets" / "chorales.json"
     document = {"music21": music21.__version__, "run": RUN}
     document |= {split: sorted(names) for split, names in splits.items()}
     out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

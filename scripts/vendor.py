@@ -20,7 +20,7 @@ from pathlib import Path
 
 from fontTools.ttLib import TTFont  # matplotlib brings it
 
-FIGURES = Path(__file__).parents[1] / "binolab" / "fonts"
+FIGURES = Path(__file__).parents[1] / "binolab" / "show" / "fonts"
 EXTRA = Path(__file__).parents[1] / "book" / "_extra"
 # The widgets' manager looks for its icons below the page, at the path of its own package.
 MANAGER = "@jupyter-widgets/html-manager/dist"

@@ -36,17 +36,13 @@ import pretty_midi  # noqa: E402
 import torch  # noqa: E402
 from safetensors.torch import save  # noqa: E402
 
-from binolab import (  # noqa: E402
-    archive,
-    checkpoints,
-    cli,
-    datasets,
-    fetching,
-    learning,
-    pieces,
-    presets,
-    weights,
-)
+from binolab import files
+from binolab import model as weights
+from binolab.cli import main as cli
+from binolab.datasets import archive, fetching, folders, maestro
+from binolab.training import checkpoints
+from binolab.training import config as presets
+from binolab.training import step as learning
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / "_build" / "fuzz"
@@ -186,8 +182,8 @@ def cache_seed():
     with tempfile.TemporaryDirectory() as folder:
         os.environ["BINOLAB_CACHE"] = str(Path(folder) / "cache")
         lay_out(Path(folder))
-        found = datasets.maestro(folder, progress=False)
-        (cache,) = pieces.cache_folder().iterdir()
+        found = maestro.load(folder, progress=False)
+        (cache,) = files.cache_folder().iterdir()
         return cache.name, cache.read_bytes(), [p.roll for p in found]
 
 
@@ -396,7 +392,7 @@ def folder(case):
     Path("data").mkdir()
     Path("data/a.mid").write_bytes(MIDI[0])
     Path("data/b.mid").write_bytes(case.data)
-    found = datasets.midi_folder("data", progress=False)
+    found = folders.load("data", progress=False)
     return None if "a.mid" in [p.name for p in found] else "a sound file was left out"
 
 
@@ -447,9 +443,9 @@ def unzip(case):
 def cache(case):
     lay_out(Path())
     os.environ["BINOLAB_CACHE"] = str(Path("cache").absolute())
-    pieces.cache_folder().mkdir()
-    (pieces.cache_folder() / CACHE).write_bytes(case.data)
-    found = [p.roll for p in datasets.maestro(".", progress=False)]
+    files.cache_folder().mkdir()
+    (files.cache_folder() / CACHE).write_bytes(case.data)
+    found = [p.roll for p in maestro.load(".", progress=False)]
     return None if all(map(np.array_equal, found, ROLLS)) else "other rolls"
 
 

@@ -86,7 +86,7 @@ def test_constraints_pin_all_that_is_installed():
 
 
 def test_text_is_utf_8_whatever_the_locale():
-    for path in [*(ROOT / "binolab").glob("*.py"), *(ROOT / "scripts").glob("*.py")]:
+    for path in [*(ROOT / "binolab").rglob("*.py"), *(ROOT / "scripts").glob("*.py")]:
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(call, ast.Call):
                 continue
@@ -164,8 +164,9 @@ def test_every_notebook_is_in_the_contents():
 def test_every_module_has_its_reference():
     """What is public is on the page of the library, and nothing that is gone."""
     page = (ROOT / "book" / "api.md").read_text()
-    named = re.findall(r"automodule:: binolab\.(\w+)", page)
-    modules = [p.stem for p in (ROOT / "binolab").glob("*.py") if not p.stem.startswith("__")]
+    named = re.findall(r"automodule:: (binolab[.\w]*)", page)
+    paths = [p.relative_to(ROOT).with_suffix("") for p in (ROOT / "binolab").rglob("*.py")]
+    modules = [".".join(p.parts).removesuffix(".__init__") for p in paths if p.name != "__main__"]
     assert sorted(named) == sorted(modules)
 
 
@@ -193,9 +194,9 @@ def test_chapter_skips_few_cells(name):
 
 
 def test_shipped_files_are_small_and_found():
-    from binolab import weights
+    from binolab import files
 
-    folder = weights.data_folder()
+    folder = files.data_folder()
     assert folder.is_dir()
     sizes = [p.stat().st_size for p in folder.rglob("*.safetensors")]
     assert max(sizes) <= 10e6 and sum(sizes) <= 11e6

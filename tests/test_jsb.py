@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from binolab import kernel, likelihood
+from binolab.diffusion import kernel, likelihood
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import jsb

@@ -6,8 +6,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from binolab import ledger
-from binolab.transformer import FrameTransformer
-from binolab.unet import UNet
+from binolab.networks.transformer import FrameTransformer
+from binolab.networks.unet import UNet
 
 NETS = {
     "UNet": UNet(widths=(4, 6, 8, 10)),

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from binolab import rolls, weights
+from binolab import model as weights
+from binolab.music import rolls
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "benchmarks")]

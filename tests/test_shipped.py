@@ -5,10 +5,13 @@ import json
 import pytest
 import torch
 
-from binolab import metrics, prompting, weights
+from binolab import files
+from binolab import model as weights
+from binolab.diffusion import prompting
+from binolab.evaluation import features as metrics
 
 pytestmark = pytest.mark.slow
-DATA = weights.data_folder()
+DATA = files.data_folder()
 MODELS = ("best", "paper")
 
 

@@ -1,7 +1,7 @@
 """The command line as pages: what each command says of itself under `--help`.
 
-The directive ``{commands}`` asks the parser of `binolab.options`, so that no option is listed by
-hand. Each command becomes a section of the page.
+The directive ``{commands}`` asks the parser of `cli.options`, so that no option is listed by hand.
+Each command becomes a section of the page.
 """
 
 import argparse
@@ -18,7 +18,7 @@ class Commands(Directive):
     """A section for `binolab` itself and one for each of its commands, with its help."""
 
     def run(self):
-        from binolab.options import parser
+        from binolab.cli.options import parser
 
         top = parser()
         actions = next(a for a in top._actions if isinstance(a, argparse._SubParsersAction))

@@ -1,0 +1,52 @@
+"""Music to learn from and to measure on: one meaning of ``--data``, in one place.
+
+    chorales    Bach's four-part chorales, from the music21 package
+    maestro     recorded performances of piano music; `archive` fetches and lists them, `works`
+                tells which work a title names
+    folders     any folder of MIDI files
+    pieces      what all of these are made of, and where parsed ones are kept
+
+A data set of your own is a module with a function ``data``, as these have, and a line in `NAMED`.
+
+Chapters: 02 *From MIDI to a roll*, 07 *Training it*.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from binolab.datasets import chorales, folders, maestro
+from binolab.datasets.pieces import Data, Music, Piece, density, held_out_windows, hold_out
+
+__all__ = [
+    "NAMED", "Data", "Music", "Piece", "chorales", "density", "folders", "held_out_windows",
+    "hold_out", "load", "maestro",
+]
+
+NAMED = {"chorales": chorales.data, "maestro": maestro.data}  # all else is a folder
+
+
+def load(name: str, **options) -> Data:
+    """The music that a name means: a data set, or a folder of MIDI files.
+
+    Parameters
+    ----------
+    name : str
+        ``chorales``, ``maestro``, ``maestro:ROOT``, or a folder of MIDI files. A folder that is
+        there goes before a data set of its name.
+    options
+        split : "valid" or "test", the part that is held out, where the data set has both.
+        low, pitches : int, the pitch range of the rolls. pedal : bool, heed the sustain pedal.
+        progress : bool, show bars.
+
+    Raises
+    ------
+    ValueError
+        In one line, where there is nothing to learn from, or an option does not fit the data set.
+
+    Chapter: 07.
+    """
+    kind, _, root = str(name).partition(":")
+    if kind in NAMED and not Path(name).is_dir():
+        return NAMED[kind](root or None, **options)
+    return folders.data(name, **options)

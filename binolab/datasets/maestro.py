@@ -1,0 +1,202 @@
+"""MAESTRO: performances as rolls, the official split, and the paper's selection.
+
+MAESTRO holds about 200 hours of piano playing, recorded at the International Piano-e-Competition by
+pianos that note every key (Hawthorne et al., 2019, https://arxiv.org/abs/1810.12247). It is made
+available by Google LLC under CC BY-NC-SA 4.0: it may not be used commercially, and what is made
+from it must be shared alike. Nothing of it is part of this project.
+
+`maestro.load` and `maestro.selection` are these functions.
+
+Chapter: 02 *From MIDI to a roll*, where the paper's selection is told.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from binolab import files
+from binolab.datasets import archive, fetching, folders
+from binolab.datasets.pieces import Data, Music, recall, store, stored
+from binolab.files import cache_folder
+from binolab.music import rolls
+
+PARSER = 1  # raise it when `rolls.tick_notes` or `rolls.from_notes` changes
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What `maestro_selection` chose.
+
+    `pieces` is a list, their rolls have `pitches` rows, and windows of `length` ticks are cut with
+    the last one padded, or without it. `counts` says how many were left at each stage:
+    "performances", "titles", "in_range", "windows".
+    """
+
+    pieces: list
+    pitches: int
+    length: int
+    pad: bool
+    counts: dict
+
+    def windows(self):
+        """All windows, bits of shape (counts["windows"], pitches, length)."""
+        whole = ((p.roll, p.roll.shape[1] // self.length * self.length) for p in self.pieces)
+        cut = [r if self.pad else r[:, :ticks] for r, ticks in whole if self.pad or ticks]
+        none = np.zeros((0, self.pitches, self.length), bool)
+        return np.concatenate([none, *(rolls.windows(roll, self.length) for roll in cut)])
+
+
+def load(
+    root=None, download=False, *, split=None, low=rolls.LOW, pitches=rolls.PITCHES, pedal=False,
+    progress=True,
+):
+    """The performances of MAESTRO (version 1, 2 or 3) whose pitches all lie inside a range.
+
+    The official split is kept. A work never crosses it: what train shares with the other two, and
+    validation with test, is left out (`archive.settle`). MAESTRO is by Google LLC under
+    CC BY-NC-SA 4.0, not for commercial use, and no part of this project.
+
+    Parameters
+    ----------
+    root : str or Path, optional
+        The folder of ``maestro-v*.csv``, or the one above it. By default a folder of the cache.
+    download : bool
+        Where `root` holds no MAESTRO, fetch version 3 there (57 MB, its MIDI alone).
+    split : {"train", "valid", "test"}, optional
+        All three when not given; "validation", the list's own word, is "valid".
+    low, pitches : int
+        Pitch range of the rolls, by default the paper's.
+    pedal : bool
+        Heed the sustain pedal.
+    progress : bool
+        Show a bar for the first parse, which takes all cores some minutes; a second one reads the
+        packed bits.
+
+    Returns
+    -------
+    Music
+        A sequence of Piece in the order of the list, named by their path in the archive, with
+        `skipped`, every performance left out and why.
+
+    Raises
+    ------
+    ValueError
+        For an unknown split, and when there is no MAESTRO or no performance in range. One line,
+        with the remedy.
+
+    Chapter: 02.
+    """
+    split = "valid" if split == "validation" else split
+    if split is not None and split not in archive.OURS.values():
+        raise ValueError(f"split must be one of {', '.join(archive.OURS.values())}, got {split!r}")
+    performances, spans, load = _maestro(root, download, low, pitches, pedal, progress)
+    kept, dropped = archive.settle(performances)
+    skipped = {p.file: f"its work is in the {s} split too" for p, s in dropped.items()}
+    wanted = [p for p in kept if split in (None, archive.OURS[p.split])]
+    for p in wanted:
+        span = spans[p.file]
+        if isinstance(span, str):
+            skipped[p.file] = span
+        elif not folders.inside(span, low, pitches):
+            skipped[p.file] = folders.outside(span, low, pitches)
+    names = [p.file for p in wanted if p.file not in skipped]
+    if not names:
+        raise ValueError(f"MAESTRO: no performance inside MIDI {low}..{low + pitches - 1}; "
+                         "give a wider range")
+    return Music(load(names), low, pitches, skipped)
+
+
+def selection(
+    root=None, download=False, *, by="title", copy="first", low=rolls.LOW, pitches=rolls.PITCHES,
+    length=rolls.LENGTH, pad=True, pedal=False, progress=True,
+):
+    """The paper's selection from MAESTRO, each choice that the paper leaves open a parameter.
+
+    Section 6: one performance a title (about 500), of these all whose pitches lie in 33..88 (78),
+    cut into windows of 384 ticks that do not overlap (2,044). The paper has no split, and neither
+    has this; `maestro` has.
+
+    Parameters
+    ----------
+    root, download, low, pitches, pedal, progress
+        As for `maestro`.
+    by : {"title", "work", None}
+        What is the same piece: the exact string of the title; the works that composer and title
+        name (`binolab.datasets.works`); nothing, every performance counts.
+    copy : {"first", "in range"}
+        Which performance is kept: the first of the list, or the first that lies in range.
+    length : int
+        Ticks of a window.
+    pad : bool
+        Pad the last window of a piece with rests, or else drop it.
+
+    Returns
+    -------
+    Selection
+        Its `counts` are the numbers at each stage.
+
+    Raises
+    ------
+    ValueError
+        As for `maestro`, and for an unknown choice.
+
+    Chapter: 02.
+    """
+    performances, spans, load = _maestro(root, download, low, pitches, pedal, progress)
+    readable = {file: span for file, span in spans.items() if not isinstance(span, str)}
+    titles, chosen = archive.choose(performances, readable, low, pitches, by, copy)
+    pieces = load([p.file for p in chosen])
+    ticks = [p.roll.shape[1] for p in pieces]
+    counts = {
+        "performances": len(performances), "titles": titles, "in_range": len(chosen),
+        "windows": sum(-(-n // length) if pad else n // length for n in ticks),
+    }
+    return Selection(pieces, pitches, length, pad, counts)
+
+
+def _maestro(root, download, low, pitches, pedal, progress):
+    """The list, the span or the fault of each file, and what loads the rolls of files in range."""
+    root = cache_folder() / "maestro" if root is None else Path(root)
+    try:
+        listed = archive.find(root)
+    except fetching.ArchiveError:
+        if not download:
+            raise
+        listed = archive.download(root, progress=progress)
+    performances = archive.read(listed)
+    name = (f"{listed.stem}-{low}-{low + pitches - 1}-{'pedal' if pedal else 'keys'}-"
+            f"{archive.digest(listed, performances)}-{PARSER}.npz")
+    cache = cache_folder() / name
+
+    def make():
+        scans = folders.scan_all(
+            [listed.parent / p.file for p in performances], low=low, pitches=pitches, pedal=pedal,
+            progress=progress,
+        )
+        told = {p.file: scan.reason or scan.span for p, scan in zip(performances, scans)}
+        for file, fault in told.items():
+            if isinstance(fault, str):
+                print(files.printable(f"skipped {listed.parent / file}: {fault}"), file=sys.stderr)
+        found = {p.file: folders.draw(scan.notes, low, pitches)
+                 for p, scan in zip(performances, scans) if scan.notes is not None}
+        store(cache, found, spans=np.array(json.dumps(told)))
+
+    def read(opened):
+        told = json.loads(str(opened["spans"]))
+        return {p.file: told[p.file] for p in performances}
+
+    return performances, recall(cache, make, read), lambda names: stored(cache, names, make)
+
+
+def data(root=None, *, split="valid", low=None, pitches=None, pedal=False, progress=True) -> Data:
+    """MAESTRO for ``--data``: train, and the `split` that is held out; beats are those of 120."""
+    grid = {"low": rolls.LOW if low is None else low,
+            "pitches": rolls.PITCHES if pitches is None else pitches}
+    parts = (load(root, split=part, pedal=pedal, progress=progress, **grid)
+             for part in ("train", split))
+    return Data(*parts, **grid, tempo=120.0)

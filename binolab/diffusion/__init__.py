@@ -1,0 +1,12 @@
+"""Binomial diffusion: the paper's mathematics, with no network in it.
+
+    schedules    how fast bits are lost: ᾱ_t, β_t                               Eq. 4, 5
+    kernel       noise flips bits, and Bayes' rule                              Eq. 3, 7, 8
+    loss         what a network is asked to lessen                              §5
+    sampling     from noise back to a roll                                      Algorithm 1
+    prompting    what is known and what is free                                 §8, Fig. 5-8
+    sliding      pieces that are longer than the window
+    likelihood   how many nats a piece costs at most
+
+Chapters: 03 *The binomial kernel* to 05, 08 *Sampling*, 10 to 12, 14, 15.
+"""

@@ -1,0 +1,203 @@
+"""Longer than the window: pieces of any length from a model that writes 16 beats at a time.
+
+A window slides along the piece. Of each, the first `overlap` ticks are known, for the window
+before wrote them, and the rest is completed as in `prompting`:
+
+    p(x) = p(x¹) ∏_k p(new beats of window k + 1 | last `overlap` ticks of window k),
+
+a Markov chain over windows: what left the overlap is forgotten. Every window costs the same and
+one at a time is on the device, so the cost grows linearly and the memory does not.
+
+Two other ways are here to be measured beside it. A network that takes any length can be asked for
+all at once (`prompting.generate(..., length=...)`), and `joint` denoises all windows together.
+
+Conventions: lengths and overlaps in ticks, whole beats; masks are True where the roll is known.
+
+Chapter: 15 *Longer than the window*.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from binolab.diffusion import prompting
+
+
+def plan(card, known, *, overlap=None, window=None):
+    """The windows that write a roll's free cells, from left to right.
+
+    Parameters
+    ----------
+    card : dict
+        From `weights.load`.
+    known : bool tensor (B, 1, P, L)
+    overlap, window : int
+        As in `paint`.
+
+    Returns
+    -------
+    list of (start, fresh, stop)
+        Ticks. A window covers `start` to `stop - 1` and writes what is free from `fresh` on. All
+        begin on a beat, keep `overlap` ticks where the piece has as many, and are `window` long
+        unless the piece is shorter; the last moves back to end with the piece, and keeps more.
+        The last of a hole with known ticks behind it is centred on it, to whole beats, so that it
+        sees as much known music after as before; it sees a beat before in any case.
+    """
+    beat, window, overlap = _sizes(card, window, overlap)
+    length = known.shape[-1]
+    if length % beat or not length:
+        raise ValueError(
+            f"length must be whole beats of {beat} ticks, 1 or more; got {length} ticks"
+        )
+    free = (~known).any(-2).flatten(0, -2).any(0)  # (L,): is there anything to write in a tick?
+    found, fresh = [], 0
+    while free[fresh:].any():
+        fresh += int(free[fresh:].float().argmax()) // beat * beat
+        kept = (~free[fresh + beat :]).float()
+        end = fresh + beat + int(kept.argmax()) if kept.any() else length
+        hole, back = -(-(end - fresh) // beat) * beat, overlap
+        if end < length and hole <= window - overlap:
+            back = max((window - hole) // 2 // beat * beat, beat)
+        start = max(0, min(fresh - back, length - window))
+        stop = min(start + window, length)
+        found.append((start, fresh, stop))
+        fresh = stop
+    return found
+
+
+def paint(model, card, x_known, known, *, overlap=None, window=None, device=None, callback=None,
+          **options):
+    """`prompting.paint` for a roll of any length: the free cells, window by window.
+
+    Parameters
+    ----------
+    model, card
+        From `weights.load`.
+    x_known : float tensor (B, 1, P, L) of bits
+        The given roll, B pieces at once, L whole beats.
+    known : bool tensor, same shape
+    overlap : int
+        Ticks that a window keeps of the one before, whole beats, from one beat to one less than
+        the window; half a window by default.
+    window : int
+        Ticks, whole beats; by default what the model was trained on.
+    device : torch.device
+        Where a window is written; by default where `x_known` is. `generator` must be there too.
+    callback : callable(k, t, x_t, x0_hat)
+        As the samplers', with the number of the window first.
+    options
+        For `prompting.paint`: sampler, steps, strength, generator, ...
+
+    Returns
+    -------
+    x_0, float tensor of bits (B, 1, P, L), equal to `x_known` wherever `known`.
+
+    Raises
+    ------
+    ValueError
+        For a length or an overlap that is not whole beats, or an overlap that leaves no new beat.
+
+    Chapter: 15.
+    """
+    device = x_known.device if device is None else device
+    x = x_known.clone()
+    tick = torch.arange(x.shape[-1], device=known.device)
+    windows = plan(card, known, overlap=overlap, window=window)
+    for k, (start, fresh, stop) in enumerate(windows):
+        kept = (known | (tick < fresh))[..., start:stop]
+        x[..., start:stop] = prompting.paint(
+            model, card, x[..., start:stop].to(device), kept.to(device),
+            callback=callback and (lambda *state, k=k: callback(k, *state)), **options,
+        ).to(x.device)
+    return x
+
+
+def generate(model, card, n=1, *, length, **options):
+    """`n` pieces of `length` ticks from nothing. Returns (n, 1, P, length), as `paint`.
+
+    The first window is `prompting.generate`, seed by seed. Chapter: 15.
+    """
+    nothing = torch.zeros(n, 1, card["pitches"], length)
+    return paint(model, card, nothing, nothing.bool(), **options)
+
+
+def extend(model, card, x0, length, **options):
+    """Keep all of x0 (B, 1, P, L) and write on until the piece has `length` ticks, as `paint`."""
+    more = length - x0.shape[-1]
+    if more < 0:
+        raise ValueError(f"length must be at least the {x0.shape[-1]} ticks given, got {length}")
+    padded = torch.cat([x0, x0.new_zeros(*x0.shape[:-1], more)], -1)
+    return paint(model, card, padded, prompting.before(padded, x0.shape[-1]), **options)
+
+
+def stream(model, card, n=1, *, overlap=None, window=None, **options):
+    """A piece without end: yields finished stretches (n, 1, P, ·), and holds one window.
+
+    The first stretch is a whole window, each further one `window - overlap` ticks. Put together
+    they are `generate` of that length, seed by seed. `options` as for `prompting.generate`.
+    Chapter: 15.
+    """
+    beat, window, overlap = _sizes(card, window, overlap)
+    x = prompting.generate(model, card, n, length=window, **options)
+    options.pop("device", None)
+    yield x
+    while True:
+        x = torch.cat([x[..., -overlap:], x.new_zeros(*x.shape[:-1], window - overlap)], -1)
+        x = prompting.complete(model, card, x, overlap, **options)
+        yield x[..., overlap:]
+
+
+def joint(model, card, *, hop=None, window=None):
+    """A network for rolls of any length: it reads them in windows, and these vote.
+
+    Every `hop` ticks a window begins. Where windows overlap, the answer is the mean of what they
+    say, weighted towards a window's middle, where it sees most. A sampler that is given this
+    network denoises all windows at once, each step tying every window to its neighbours
+    (MultiDiffusion: Bar-Tal et al., 2023). One window at a time is on its way through the network.
+
+    Parameters
+    ----------
+    model, card
+        From `weights.load`.
+    hop, window : int
+        Ticks, whole beats; by default half of what the model was trained on, and all of it.
+
+    Returns
+    -------
+    callable
+        ``model(x_t, alpha_bar_t, known)`` of the samplers, for `prompting.generate` and the rest.
+
+    Chapter: 15.
+    """
+    window = card["length"] if window is None else window
+    _, window, overlap = _sizes(card, window, None if hop is None else window - hop)
+    hop = window - overlap
+
+    def denoise(x_t, alpha_bar_t, known=None):
+        length = x_t.shape[-1]
+        last = max(0, length - window)
+        tick = torch.arange(min(window, length), device=x_t.device)
+        weight = torch.minimum(tick + 1, len(tick) - tick).to(x_t)  # a triangle
+        total, votes = torch.zeros_like(x_t), x_t.new_zeros(length)
+        for start in [*range(0, last, hop), last]:
+            here = slice(start, start + window)
+            said = model(x_t[..., here], alpha_bar_t, None if known is None else known[..., here])
+            total[..., here] += weight * said
+            votes[here] += weight
+        return total / votes
+
+    return denoise
+
+
+def _sizes(card, window, overlap):
+    """Ticks of a beat, a window and its overlap; ValueError unless all are whole beats."""
+    beat = card["ticks"]
+    window = card["length"] if window is None else window
+    overlap = window // beat // 2 * beat if overlap is None else overlap
+    for name, value, most in ("window", window, None), ("overlap", overlap, window - beat):
+        if value % beat or value < beat or (most is not None and value > most):
+            upper = "" if most is None else f" to {most} (a beat less than the window)"
+            raise ValueError(
+                f"{name} must be whole beats of {beat} ticks, from {beat}{upper}; got {value} ticks"
+            )
+    return beat, window, overlap

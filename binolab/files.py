@@ -1,0 +1,62 @@
+"""Files: written whole or not at all, where they are kept, and names that a terminal may show."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path):
+    """Write to a temporary name beside `path`, then rename: nothing half-written is ever seen.
+
+    Yields the temporary `Path`, ``.NAME.xxxxxxxx.binolab-tmp``: an empty file that is new, so that
+    nobody can have laid a link there. On an error it is removed and `path` is untouched. A file
+    that is replaced keeps its mode, and a link stays: the file that it points to is replaced.
+    """
+    target, temporary, mode = _beside(path)
+    try:
+        yield temporary
+        os.chmod(temporary, mode)  # a library may have put a file of its own in the place
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def check_writable(path):
+    """OSError unless `replacing` could write here; leaves nothing behind."""
+    _beside(path)[1].unlink()
+
+
+def _beside(path):
+    """A new empty file beside what `path` stands for: (that, the new file, its mode to be)."""
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.binolab-tmp")
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+    allowed = 0o666 if mode is None else mode | 0o600
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, allowed))
+    return target, temporary, stat.S_IMODE(temporary.stat().st_mode) if mode is None else mode
+
+
+def data_folder():
+    """The folder of the files that ship: inside an installed wheel, else the checkout's data/."""
+    installed = Path(str(files("binolab"))) / "_data"
+    return installed if installed.is_dir() else Path(__file__).parents[1] / "data"
+
+
+def cache_folder():
+    """Where parsed data are kept: `$BINOLAB_CACHE`, else the platform's user cache folder."""
+    from platformdirs import user_cache_path
+
+    return Path(os.environ.get("BINOLAB_CACHE") or user_cache_path("binolab", appauthor=False))
+
+
+def printable(text):
+    """Text for a terminal: what it would obey, or could not show, becomes a visible escape."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)
+    )

@@ -1,0 +1,12 @@
+"""Music as bits: what a roll is, and the ways from MIDI and scores to rolls and back.
+
+    rolls      a roll is (pitches, ticks) bits; notes, windows, and MIDI to bits and back
+    midi       MIDI files, read within limits
+    scores     scores that music21 reads (MusicXML and more)
+    notation   notes written as text
+    editing    a MIDI file of which some notes are replaced
+    codec      rolls on a coarser grid, and whether a note is struck again
+    voices     a roll as planes, one for each voice
+
+Chapters: 01 *Notation*, 02 *From MIDI to a roll*.
+"""

@@ -1,0 +1,114 @@
+"""Voices: a roll as planes, one for each voice, and the planes as one roll.
+
+A model may write four voices on four planes, so that it knows which note follows which. What is
+heard is their union.
+
+Chapter: 08 *Sampling*.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from binolab.music import rolls
+
+CHORALE = (67, 62, 55, 48)  # MIDI, about the middle of Bach's sopranos, altos, tenors and basses
+CROSSED = 100  # semitones: what it costs a note to sound above a voice that is above its own
+COUNTED = 50  # ... and each voice off, where it is known how many notes sound on one side of it
+
+
+def merge(planes):
+    """The roll of some planes: their union, with a gap where any voice strikes a note again.
+
+    Bits (…, V, P, L) -> (…, 1, P, L), the same dtype. What `rolls.from_notes` draws of all notes.
+    """
+    if planes.shape[-3] == 1:
+        return planes
+    lit = planes > 0
+    onset = (lit & ~F.pad(lit, (1, 0))[..., :-1]).any(-3, keepdim=True)
+    gap = F.pad(onset, (0, 1))[..., 1:] & ~onset
+    return (lit.any(-3, keepdim=True) & ~gap).to(planes.dtype)
+
+
+def split(roll, voices, known=None, low=rolls.LOW):
+    """The notes of a roll, each in the plane of one voice, the highest voice first.
+
+    Notes are taken as they begin, the highest first. Those that begin together go to the voices
+    that are free, in order, so that the voices move least; a voice that has not sung begins from
+    the middle of its range. None sounds above a voice that is above its own, if that can be helped.
+    Where `known` tells what sounds above a note and not what sounds below, the notes above it are
+    counted: a melody is the first voice. What finds no voice free is left out.
+
+    Parameters
+    ----------
+    roll : tensor of bits (B, 1, P, L)
+    voices : int
+        V; of one the roll is returned as it is.
+    known : bool tensor, same shape, optional
+        Which cells of the roll are given.
+    low : int
+        The MIDI note of row 0.
+
+    Returns
+    -------
+    Tensor (B, V, P, L), the dtype of `roll`.
+    """
+    if voices == 1:
+        return roll
+    P, L = roll.shape[-2:]
+    ends = CHORALE[0] - low, CHORALE[-1] - low
+    middle = [m - low for m in CHORALE] if voices == 4 else np.linspace(*ends, voices).tolist()
+    told = torch.zeros_like(roll, dtype=torch.bool) if known is None else known
+    planes = []
+    for one, given in zip(roll[:, 0].cpu().numpy() > 0, told[:, 0].cpu().numpy()):
+        sung = [[] for _ in range(voices)]
+        for voice, note in _assigned(rolls.notes(one), given, list(middle)):
+            sung[voice].append(note)
+        planes.append(np.stack([rolls.from_notes(notes, P, L) for notes in sung]))
+    return torch.from_numpy(np.stack(planes)).to(roll.device, roll.dtype)
+
+
+def _assigned(notes, given, last):
+    """(voice, note) for the notes of a roll; `last` holds the row that each voice is at."""
+    voices, until = range(len(last)), [0] * len(last)
+    starts = sorted({start for _, start, _ in notes})
+    for start in starts:
+        new = sorted((n for n in notes if n[1] == start), reverse=True)
+        held = [v for v in voices if until[v] > start]
+        free = [v for v in voices if v not in held]
+        counted = [_counted(row, start, given, new, [last[v] for v in held], len(last))
+                   for row, *_ in new]
+
+        def cost(pairs):
+            total = 0
+            for i, v in pairs:
+                row = new[i][0]
+                total += abs(row - last[v])
+                total += CROSSED * sum((row > last[h]) != (v < h) for h in held if row != last[h])
+                total += 0 if counted[i] is None else COUNTED * abs(v - counted[i])
+            return total
+
+        most = min(len(new), len(free))
+        pairs = min(
+            (list(zip(some, order)) for some in combinations(range(len(new)), most)
+             for order in combinations(free, most)),
+            key=cost,
+        )
+        for i, v in pairs:
+            last[v], until[v] = new[i][0], new[i][2]
+            yield v, new[i]
+
+
+def _counted(row, start, given, new, held, voices):
+    """Which voice a note is by the notes that sound on the side of it where all is known."""
+    above, below = given[row + 1 :, start].all(), given[:row, start].all()
+    sounding = [r for r, *_ in new if r != row] + held
+    if above and not below:
+        return sum(r > row for r in sounding)
+    if below and not above:
+        return voices - 1 - sum(r < row for r in sounding)
+    return None

@@ -1,0 +1,351 @@
+"""What a network learns in a step: a batch made on the fly, a loss, a step down its gradient.
+
+Thanks to Eq. 8 a noisy roll at any step costs one draw, so nothing noisy is ever stored: clean
+rolls lie on the device as packed bits, and each batch is cut, transposed, noised and prompted
+there. All randomness of step i comes from (seed, i).
+
+Chapter: 07 *Training it*.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from binolab import model as weights
+from binolab.diffusion import kernel, likelihood, prompting
+from binolab.diffusion.loss import loss
+from binolab.music.codec import Codec
+from binolab.training import checkpoints, devices
+from binolab.training.checkpoints import TrainingError
+from binolab.training.config import Config
+
+SEED = 1_000_003  # parts the seeds of two runs by more steps than any run has
+
+
+def rate_at(config, step, seconds=0.0, turn=None):
+    """Learning rate of a step: linear warm-up, then half a cosine down to zero.
+
+    Where `config.minutes` is given the cosine follows the `seconds` that the run has taken, and
+    the warm-up ends with a twentieth of them at the latest.
+
+    A run that was given another total when it was resumed goes on as if that had been its total
+    from the beginning. `turn` is the (step, seconds, rate) of that moment: from this rate a second
+    warm-up, of a twentieth of what is left at most, leads to the rate of the new total.
+    """
+    if config.minutes:
+        done = min(seconds / (60 * config.minutes), 1.0)
+        warm = min(max((step + 1) / max(config.warmup, 1), done / 0.05), 1.0)
+        rate = config.rate * warm * 0.5 * (1 + math.cos(math.pi * done))
+    elif step < config.warmup:
+        rate = config.rate * (step + 1) / config.warmup
+    else:
+        done = (step - config.warmup) / max(config.steps - config.warmup, 1)
+        rate = config.rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+    if turn is None:
+        return rate
+    at, since, before = turn
+    gone = (step + 1 - at) / max(config.warmup, 1)
+    if config.minutes:
+        gone = max(gone, 20 * (seconds - since) / (60 * config.minutes - since))
+    else:
+        gone = max(gone, 20 * (step + 1 - at) / (config.steps - at))
+    return before + (rate - before) * min(gone, 1.0)
+
+
+@dataclass
+class Batch:
+    """What one process learns from in a step, and what it is told: tensors (B, 1, P, L), (B,)."""
+
+    x0: torch.Tensor
+    x_t: torch.Tensor
+    t: torch.Tensor
+    known: torch.Tensor | None
+    free: torch.Tensor
+    cells: torch.Tensor  # free cells in the whole batch, of which this may be a share
+
+
+class Logits(nn.Module):
+    """A network by the call that training makes."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x_t, level, known):
+        return self.network.logits(x_t, level, known)
+
+
+class Run:
+    """A training run: the network, its average (EMA), the optimizer, and where they stand.
+
+    Attributes
+    ----------
+    model, ema : Denoiser
+    step : int
+        Optimizer steps made.
+    elapsed : float
+        Seconds that they, the validations and the checkpoints took.
+    data : list or None
+        `checkpoints.digest` of the music, where it is known: a run is resumed with the same.
+    turn : (step, seconds, rate) or None
+        Where the run was last given another total (`rate_at`).
+    """
+
+    data = turn = None
+
+    def __init__(self, config, prior, pitches, device, *, team=None, compiled=False):
+        arguments = dict(config.arguments)
+        self.codec = Codec(config.ticks, config.grid or config.ticks)
+        if config.network != "UNet":
+            arguments = {"pitches": pitches, "prior": prior} | arguments
+        if config.network == "BeatTransformer":
+            arguments = {"kinds": config.planes * self.codec.kinds} | arguments
+        self.config, self.prior, self.device = config, prior, device
+        self.step, self.elapsed = 0, 0.0
+        self.team = team or devices.Team(device)
+        if config.batch % self.team.size:
+            raise TrainingError(
+                f"a batch of {config.batch} rolls cannot be shared evenly by {self.team.size} "
+                f"processes; --batch {-(-config.batch // self.team.size) * self.team.size} can"
+            )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.model = weights.build({"network": config.network, "arguments": arguments})
+            self.ema = weights.build({"network": config.network, "arguments": arguments})
+        check_size(self.model, pitches, config, self.codec.span)
+        self.ema.load_state_dict(self.model.state_dict())
+        form = torch.channels_last if config.network == "UNet" else torch.contiguous_format
+        self.model.to(device, memory_format=form)
+        self.ema.to(device, memory_format=form).eval()
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=config.rate, betas=(0.9, 0.99), weight_decay=config.decay,
+            fused=True,
+        )
+        self.precision = devices.precision(device, config)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
+        self.card = {
+            "network": config.network, "arguments": arguments, "prior": prior,
+            "schedule": list(config.schedule), "T": config.T, "low": config.low,
+            "pitches": pitches, "ticks": config.ticks, "length": config.length,
+            "grid": self.codec.grid, "planes": config.planes,
+        }
+        weights.check(self.card)  # what could not be read again is not trained
+        self.rho = weights.prior(self.card, device)
+        self.alpha_bar = weights.schedule(self.card).float().to(device)
+        self.failed = torch.full((), -1, device=device)  # first step whose loss was not finite
+        self.call = self.team.wrap(Logits(self.model))
+        self.call = torch.compile(self.call) if compiled else self.call
+
+    def begin(self, name):
+        """Take over the weights of a trained network (`weights.load`), to train them further.
+
+        What that network lacks, a block more say, begins as it was made: nearly the identity.
+        Raises TrainingError when the two do not fit.
+        """
+        trained, _ = weights.load(name)
+        try:
+            left = self.model.load_state_dict(trained.state_dict(), strict=False)
+        except RuntimeError as error:
+            raise TrainingError(f"{name}: other sizes than this network's ({error})") from None
+        if left.unexpected_keys:
+            raise TrainingError(f"{name}: is another network, it has {left.unexpected_keys[0]}")
+        self.ema.load_state_dict(self.model.state_dict())
+        self.card["start"] = Path(name).stem
+
+    @property
+    def finished(self):
+        if self.config.minutes:
+            return self.elapsed >= 60 * self.config.minutes
+        return self.step >= self.config.steps
+
+    @property
+    def rate(self):
+        """The learning rate of the next step."""
+        return rate_at(self.config, self.step, self.elapsed, self.turn)
+
+    def autocast(self):
+        """The precision in which the network computes (`devices.precision`)."""
+        return torch.autocast(
+            self.device.type, self.precision or torch.bfloat16, enabled=self.precision is not None
+        )
+
+    def draw(self, bank):
+        """The step's batch: cut, noised and prompted, of which this process gets its share.
+
+        Every process of a team draws the whole: that is cheap, and makes N processes one run.
+        """
+        config = self.config
+        generator = torch.Generator(self.device).manual_seed(config.seed * SEED + self.step)
+        x0 = bank.draw(config.batch, generator)
+        t = torch.randint(1, config.T + 1, (config.batch,), generator=generator, device=self.device)
+        known = None
+        if config.prompts:
+            sounding = self.codec.sounding(x0)
+            known = self.codec.spread(
+                prompting.random_prompts(sounding, config.prompts, generator))
+        x_t = kernel.forward(x0, self.alpha_bar[t], self.rho, generator)
+        if known is not None:
+            x_t = torch.where(known, x0, x_t)
+        free = torch.ones_like(x0, dtype=torch.bool) if known is None else ~known
+        share = self.team.share
+        return Batch(share(x0), share(x_t), share(t), known if known is None else share(known),
+                     share(free), free.sum())
+
+    def cost(self, batch):
+        """The loss of a batch, a tensor: this process's part of the whole batch's mean."""
+        config, level = self.config, self.alpha_bar[batch.t]
+        cuda = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=cuda), self.autocast():
+            # dropout has no generator; each process of a team has its own
+            torch.manual_seed(config.seed * SEED + self.step + (self.team.rank << 40))
+            logits = self.call(batch.x_t, level, batch.known)
+        if config.loss == "bound":  # T terms, one drawn: nats a cell
+            h, before = torch.sigmoid(logits.double()), self.alpha_bar[batch.t - 1]
+            terms = likelihood.step_term(h, batch.x0, batch.x_t, before, level, self.rho)
+            return config.T * (terms * batch.free).sum() / batch.cells.clamp(min=1)
+        return loss(logits.float(), batch.x0, batch.free, config.loss, batch.cells)
+
+    def differentiate(self, value):
+        """The gradient of a `cost`."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(value * self.team.size).backward()  # a team takes the mean of gradients
+
+    def descend(self, value):
+        """A step down the gradient; the average follows."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate
+        self.scaler.unscale_(self.optimizer)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        # A scaled loss may overflow in a gradient: then the scaler left the step out.
+        sound = value.detach() if self.scaler.is_enabled() else value.detach() + norm
+        self.failed = torch.where((self.failed < 0) & ~sound.isfinite(), self.step, self.failed)
+        self.step += 1
+        keep = min(self.config.ema, self.step / (10 + self.step))
+        with torch.no_grad():
+            torch._foreach_lerp_(
+                list(self.ema.parameters()), list(self.model.parameters()), 1 - keep
+            )
+
+    def advance(self, bank):
+        """One optimizer step. Returns the loss as a tensor, so that no GPU waits for it."""
+        self.model.train()
+        value = self.cost(self.draw(bank))
+        self.differentiate(value)
+        self.descend(value)
+        return value.detach()
+
+    @torch.no_grad()
+    def validate(self, x0, levels=10):
+        """The averaged network on held-out rolls, in nats a roll, with fixed noise.
+
+        Returns {ᾱ rounded to 4 digits: BCE there} at `levels` noise levels, and "bound": the
+        likelihood bound, from as many of its terms.
+        """
+        x0 = self.codec.encode(x0)
+        generator = torch.Generator(self.device).manual_seed(1)
+        found = {}
+        for t in torch.linspace(0, self.config.T, levels + 1).round().long()[1:]:
+            level = self.alpha_bar[t].expand(len(x0))
+            x_t = kernel.forward(x0, level, self.rho, generator)
+            with self.autocast():
+                logits = self.ema.logits(x_t, level)
+            nats = F.binary_cross_entropy_with_logits(logits.float(), x0, reduction="sum")
+            found[f"{level[0].item():.4f}"] = round(nats.item() / len(x0), 3)
+        nats = likelihood.bound(
+            self.ema, x0, self.alpha_bar, prior=self.rho, steps=levels, generator=generator
+        ).per_roll
+        return found | {"bound": round(nats.value, 3)}
+
+    def save(self, folder):
+        """Write `model.safetensors` (what to use), then the checkpoint (everything)."""
+        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        tensors |= {f"ema.{k}": v for k, v in self.ema.state_dict().items()}
+        for i, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{i}.{k}": v for k, v in state.items()}
+        tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+        facts = {"step": self.step, "elapsed": self.elapsed, "config": asdict(self.config),
+                 "prior": self.prior, "scaler": self.scaler.state_dict(), "data": self.data,
+                 "turn": self.turn}
+        card = self.card | {"trained": asdict(self.config) | {"step": self.step}}
+        weights.save(folder / "model.safetensors", self.ema, card)
+        checkpoints.write(folder, tensors, facts)
+
+    @checkpoints.fitting
+    def restore(self, folder):
+        """Take up a run where its checkpoint left it; a damaged one, where the one before did.
+
+        Returns what was wrong, or None. Raises TrainingError when there is no checkpoint that is
+        whole, or it was made with other data or settings. Its total alone, of steps or minutes,
+        may be another, if that is more than the run has had (`rate_at`).
+        """
+        stored, facts, warning = checkpoints.read(folder)
+        path = folder / checkpoints.NAME
+        if changed := checkpoints.difference(facts.get("data"), self.data):
+            raise TrainingError(
+                f"{folder}: the data changed since the run began: {changed}; resume with the same, "
+                f"or begin another run with --start {folder}"
+            )
+        given = asdict(Config()) | facts["config"]  # an older checkpoint knows fewer settings
+        mine = json.loads(json.dumps(asdict(self.config) | {"prior": self.prior}))
+        theirs = json.loads(json.dumps(given | {"prior": facts["prior"]}))
+        other = sorted(
+            k for k in mine if k not in ("steps", "minutes") and mine[k] != theirs.get(k)
+        )
+        if other:
+            raise TrainingError(
+                f"{path}: was made with another {', '.join(other)}; "
+                "resume with the same settings and data"
+            )
+
+        def part(name):
+            return {k.removeprefix(name): v for k, v in stored.items() if k.startswith(name)}
+
+        self.model.load_state_dict(part("model."))
+        self.ema.load_state_dict(part("ema."))
+        state, weights_of = {}, list(self.model.parameters())
+        for key, value in part("optimizer.").items():
+            index, name = key.split(".")
+            if value.dim():  # in memory as its weights lie: the fused AdamW reads both alike
+                value = torch.empty_like(weights_of[int(index)]).copy_(value)
+            state.setdefault(int(index), {})[name] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        if facts.get("scaler"):
+            self.scaler.load_state_dict(facts["scaler"])
+        self.step, self.elapsed = facts["step"], facts.get("elapsed", 0.0)
+        self.turn = facts.get("turn")
+        before = replace(self.config, steps=theirs["steps"], minutes=theirs["minutes"])
+        if before.total != self.config.total:
+            if self.finished:
+                raise TrainingError(
+                    f"{folder}: the run has had {self.step} steps in {self.elapsed / 60:.3g} "
+                    "minutes; give --steps or --minutes that are more"
+                )
+            rate = rate_at(before, self.step, self.elapsed, self.turn)
+            self.turn = (self.step, self.elapsed, rate)
+        return warning
+
+
+def check_size(model, pitches, config, span=1):
+    """Raise TrainingError, with the remedy, for a roll that a network cannot take."""
+    stride = model.stride * span
+    if config.length % stride:
+        raise TrainingError(
+            f"a window of {config.length} ticks: {config.network} takes multiples of {stride}"
+        )
+    if config.network == "UNet" and pitches % stride:
+        fewer, more = pitches // stride * stride, -(-pitches // stride) * stride
+        raise TrainingError(
+            f"rolls of {pitches} pitches: the UNet halves them {len(model.down)} times and takes "
+            f"multiples of {stride}; --pitches {more} can be taken"
+            + (f", or {fewer}" if fewer else "")
+        )

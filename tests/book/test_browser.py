@@ -1,0 +1,245 @@
+"""The built pages in a real browser: alive with no kernel and no network, and readable aloud.
+
+Needs `make book` and a Chromium; skips where either is missing and says so in one line. `make test`
+builds the book first.
+"""
+
+import os
+import re
+import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+HTML = Path(os.environ.get("BINOLAB_HTML", ROOT / "_build" / "html"))
+TOC = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
+PAGES = [TOC["root"]] + [c["file"] for part in TOC["parts"] for c in part["chapters"]]
+# What the theme says on every page of every book, harmless.
+KNOWN = ("THEBE_JS_URL", "invalid theme mode")
+
+if not (HTML / "index.html").exists():
+    pytest.skip("no book: run `make book`", allow_module_level=True)
+api = pytest.importorskip("playwright.sync_api")
+
+
+def chromium():
+    """The path of a Chromium: one that is named, the machine's, playwright's own; or None."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        with api.sync_playwright() as play:
+            own = play.chromium.executable_path
+        found = own if Path(own).exists() else None
+    return found
+
+
+pytestmark = pytest.mark.slow
+CHROMIUM = chromium()
+if CHROMIUM is None:
+    pytest.skip(
+        "no Chromium to try the pages in: `.venv/bin/playwright install chromium` gets one; or "
+        "name yours in the variable CHROMIUM", allow_module_level=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def address():
+    """The built book served on this machine."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # one connection for many files
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=HTML))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def phone(address):
+    """A page as wide as a phone. It visits all chapters: so it compiles their scripts once.
+
+    What went wrong since it was sent to a chapter is in `faults`, what it asked of other hosts in
+    `strangers`.
+    """
+    with api.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(
+            viewport={"width": 390, "height": 844},
+            reduced_motion="reduce",  # what moves by itself stands still
+        )
+        page.faults, page.strangers = [], []
+
+        def refuse(route):
+            page.strangers.append(route.request.url)
+            route.abort()
+
+        def note(message):
+            if message.type == "error":
+                fault(f"{message.text} {message.location.get('url', '')}")
+
+        def fault(text):
+            if not any(known in text for known in KNOWN):
+                page.faults.append(text)
+
+        page.route(re.compile(f"^(?!{re.escape(address)}|data:|blob:)"), refuse)
+        page.on("console", note)
+        page.on("pageerror", lambda error: fault(str(error)))
+        page.on("response", lambda r: r.status >= 400 and fault(f"{r.status} {r.url}"))
+        yield page
+        browser.close()
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def page(request, phone, address):
+    """The phone at a page that has loaded; the tests of one page come in their order."""
+    phone.faults.clear()
+    phone.strangers.clear()
+    phone.goto(f"{address}/{request.param}.html", wait_until="load")
+    if phone.locator(VIEWS).count():
+        phone.wait_for_selector(".binolab-frames img", timeout=30_000)
+    phone.wait_for_load_state("networkidle")
+    return phone
+
+
+VIEWS = "script[type='application/vnd.jupyter.widget-view+json']"
+SHOWN = """control => [...control.closest('.binolab-frames').querySelectorAll('img.binolab-frame')]
+    .filter(image => image.offsetWidth > 0).map(image => image.alt + image.src)"""
+
+
+def shown(control):
+    """The one frame that is seen beside a slider or a button."""
+    frames = control.evaluate(SHOWN)
+    assert len(frames) == 1, "one frame is shown at a time"
+    return frames[0]
+
+
+def changes(page, control, key):
+    """Press a key on a control; the picture must become another."""
+    before = shown(control)
+    control.focus()
+    control.press(key)
+    page.wait_for_function(
+        f"([control, old]) => ({SHOWN})(control)[0] !== old",
+        arg=[control.element_handle(), before],
+        timeout=5_000,
+    )
+    return before, shown(control)
+
+
+def test_fits_a_phone(page):
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_every_widget_is_alive(page):
+    assert page.locator(".binolab-frames").count() >= page.locator(VIEWS).count()
+
+
+def test_sliders_move_by_keyboard(page):
+    for slider in page.locator(".binolab-frames .noUi-handle").all():
+        assert slider.get_attribute("aria-label"), "a slider has a name"
+        said = slider.get_attribute("aria-valuetext")
+        last = slider.get_attribute("aria-valuenow") == slider.get_attribute("aria-valuemax")
+        there, back = ("ArrowLeft", "ArrowRight") if last else ("ArrowRight", "ArrowLeft")
+        before, _ = changes(page, slider, there)
+        assert slider.get_attribute("aria-valuetext") != said, "the place is said in words"
+        assert changes(page, slider, back)[1] == before
+
+
+def test_buttons_are_pressed_by_keyboard(page):
+    for group in page.locator(".binolab-frames .widget-toggle-buttons").all():
+        buttons = group.locator("button")
+        first = group.locator("button[aria-pressed='true']")
+        for button in buttons.all():
+            if button.get_attribute("aria-pressed") == "false":
+                changes(page, button, "Enter")
+                assert button.get_attribute("aria-pressed") == "true"
+                assert first.count() == 1, "one button is pressed at a time"
+
+
+def test_sounds_are_really_there(page):
+    sounds = page.evaluate(
+        """() => Promise.all([...document.querySelectorAll('audio')].map(audio =>
+            new Promise(done => {
+                const width = audio.getBoundingClientRect().width;
+                if (audio.readyState) return done([audio.duration, width]);
+                audio.onloadedmetadata = () => done([audio.duration, width]);
+                audio.onerror = () => done([-1, width]);
+                audio.load();
+            })))"""
+    )
+    for seconds, width in sounds:
+        assert 0 < seconds < 600
+        assert width == 0 or width > 200  # 0: in a part that is folded
+
+
+def test_equations_are_typeset(page):
+    assert page.locator(".math:not(:has(mjx-container))").count() == 0
+
+
+# Text that stands out too little from what is behind it: its ratio of luminance by WCAG 2.
+FAINT = """() => {
+    const paint = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+    const known = new Map();
+    const rgba = colour => {
+        if (!known.has(colour)) {
+            paint.clearRect(0, 0, 1, 1);
+            paint.fillStyle = colour;
+            paint.fillRect(0, 0, 1, 1);
+            known.set(colour, [...paint.getImageData(0, 0, 1, 1).data]);
+        }
+        return known.get(colour);
+    };
+    const light = ([r, g, b]) => [r, g, b].map(c => c / 255)
+        .map(c => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+    const ground = element => {
+        for (; element; element = element.parentElement) {
+            const colour = rgba(getComputedStyle(element).backgroundColor);
+            if (colour[3] > 250) return light(colour);
+        }
+        return 1;
+    };
+    const faint = new Map();
+    const article = document.querySelector('article');
+    const walker = document.createTreeWalker(article, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const element = walker.currentNode.parentElement;
+        if (!walker.currentNode.data.trim() || !element.offsetWidth) continue;
+        if (element.closest('mjx-container, script, style, .headerlink, .copybtn')) continue;
+        const [a, b] = [light(rgba(getComputedStyle(element).color)), ground(element)];
+        const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+        if (ratio < 4.5) faint.set(`${element.tagName}.${element.className}`,
+                                   `${ratio.toFixed(1)}: ${walker.currentNode.data.slice(0, 40)}`);
+    }
+    return [...faint.entries()].map(e => e.join(' '));
+}"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_can_be_read(page, theme):
+    page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+    assert page.evaluate(FAINT) == []
+
+
+def test_pictures_belong_to_the_dark_page(page):
+    """After the test above the page is dark: pictures are turned round and lie on its ground."""
+    styles = page.evaluate(
+        """() => [...document.querySelectorAll('article img')].filter(i => i.offsetWidth).map(i =>
+            [getComputedStyle(i).filter, getComputedStyle(i).backgroundColor, i.alt])"""
+    )
+    assert [s for s in styles if "invert(1)" not in s[0] or s[1] != "rgba(0, 0, 0, 0)"] == []
+
+
+def test_asks_nobody_and_logs_no_error(page):
+    """Last of all, after everything was moved."""
+    assert page.strangers == []
+    assert page.faults == []

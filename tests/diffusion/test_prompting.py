@@ -1,0 +1,423 @@
+"""Every prompt is a mask: the masks are right, and what they know comes back untouched."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from binolab import model as weights
+from binolab.diffusion import kernel, prompting, sampling
+from binolab.music import rolls
+
+P, L = 12, 48
+CARD = {"prior": 0.2, "schedule": ["power", 2], "T": 40, "pitches": P, "length": L}
+ROLLS = arrays(bool, st.tuples(st.integers(1, 6), st.integers(1, 30)))
+
+
+def bits(roll):
+    return torch.as_tensor(np.asarray(roll)).float()[None, None]
+
+
+def model(x_t, alpha_bar_t, known=None):
+    """Contradicts what it sees, so that nothing is kept by chance."""
+    return 0.9 - 0.8 * x_t
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def melody(*notes, pitches=P, length=L):
+    return bits(rolls.from_notes(notes, pitches, length))
+
+
+# --- masks ---------------------------------------------------------------------------------------
+
+
+@given(ROLLS, st.integers(-2, 32), st.integers(-2, 32))
+def test_before_and_outside_are_spans_of_ticks(roll, start, end):
+    x, tick = bits(roll), torch.arange(roll.shape[1])
+    assert prompting.before(x, start).shape == x.shape
+    assert (prompting.before(x, start)[0, 0] == (tick < start)).all()
+    expected = torch.tensor([not start <= t < end for t in range(roll.shape[1])])
+    assert (prompting.outside(x, start, end)[0, 0] == expected).all()
+
+
+def slow_line(roll):
+    """The top row of each tick; a tick that falls between two equal, higher tops is a gap."""
+    tops = [max(column.nonzero()[0], default=-1) for column in roll.T]
+    return [
+        tops[t - 1]
+        if 0 < t < len(tops) - 1 and tops[t - 1] == tops[t + 1] > tops[t]
+        else tops[t]
+        for t in range(len(tops))
+    ]
+
+
+@given(ROLLS)
+def test_the_melody_and_all_above_it_are_known(roll):
+    line = slow_line(roll)
+    assert prompting.melody_line(bits(roll))[0, 0].tolist() == line
+    known = prompting.above_melody(bits(roll))[0, 0]
+    for t, top in enumerate(line):
+        assert known[:, t].tolist() == [top >= 0 and r >= top for r in range(len(roll))]
+
+
+def test_the_line_goes_on_across_the_gap_of_a_note_struck_again():
+    x = melody((9, 0, 24), (9, 24, 48), (4, 0, 48))
+    assert x[0, 0, 9, 23] == 0  # the gap
+    assert (prompting.melody_line(x) == 9).all()
+    known = prompting.above_melody(x)
+    assert known[0, 0, 9:].all() and not known[0, 0, :9].any()  # the gap itself is known, and dark
+
+
+def test_a_legato_melody_s_notes_are_known_whole():
+    x = melody((5, 0, 13), (9, 12, 25), (7, 24, 36))[0, 0]  # each held a tick into the next
+    known = prompting.above_melody(x)
+    assert not known[5, 12] and not known[7, 24]
+    assert prompting.whole_notes(x, known)[x > 0].all()
+    below = melody((2, 0, 36), (9, 0, 12))[0, 0]  # the lower is the melody for two thirds of it
+    assert prompting.whole_notes(below, prompting.above_melody(below))[2, :36].all()
+    below = melody((2, 0, 36), (9, 0, 20))[0, 0]
+    assert not prompting.whole_notes(below, prompting.above_melody(below))[2, :20].any()
+
+
+def test_a_note_that_is_known_for_half_of_its_ticks_is_known_whole():
+    below = melody((2, 0, 24), (9, 0, 12))[0, 0]
+    assert prompting.whole_notes(below, prompting.above_melody(below))[2, :24].all()
+
+
+@given(ROLLS, st.integers(0, 2**31))
+def test_a_note_is_known_whole_or_for_less_than_half(roll, seed):
+    before = torch.rand(roll.shape, generator=seeded(seed)) < 0.5
+    given_mask, notes = before.clone(), torch.zeros_like(before)
+    known = prompting.whole_notes(torch.from_numpy(roll), before)
+    for row, start, end in rolls.notes(roll):
+        notes[row, start:end] = True
+        share = sum(before[row, start:end].tolist())
+        same = torch.equal(known[row, start:end], before[row, start:end])
+        assert known[row, start:end].all() if 2 * share >= end - start else same
+    assert torch.equal(known[~notes], before[~notes]) and torch.equal(before, given_mask)
+
+
+def test_where_the_melody_rests_nothing_is_known():
+    x = melody((9, 0, 12), (7, 20, 48))
+    line = prompting.melody_line(x)[0, 0]
+    assert line.tolist() == [9] * 12 + [-1] * 8 + [7] * 28
+    known = prompting.above_melody(x)[0, 0]
+    assert not known[:, 12:20].any() and known[9:, :12].all() and not known[:9, :12].any()
+    assert not prompting.above_melody(torch.zeros(1, 1, P, L)).any()
+
+
+def test_masks_are_made_roll_by_roll():
+    x = torch.cat([melody((9, 0, 48)), melody((3, 0, 24)), torch.zeros(1, 1, P, L)])
+    together = prompting.above_melody(x)
+    for i in range(3):
+        assert torch.equal(together[i : i + 1], prompting.above_melody(x[i : i + 1]))
+
+
+def test_prompts_to_train_with_are_of_five_kinds_and_a_share_of_the_batch():
+    x = melody((9, 0, 24), (7, 24, 48), (2, 0, 48)).expand(600, -1, -1, -1)
+    known = prompting.random_prompts(x, 0.5, seeded())
+    assert known.shape == x.shape and known.dtype == torch.bool
+    with_prompt = known.flatten(1).any(1).float().mean().item()
+    assert 0.38 < with_prompt < 0.55  # some drawn prompts know nothing
+    harmony = prompting.above_melody(x[:1])[0]
+    assert sum(torch.equal(k, harmony) for k in known) > 20
+    assert torch.equal(known, prompting.random_prompts(x, 0.5, seeded()))
+    assert not prompting.random_prompts(x, 0.0, seeded()).any()
+    for k in known[:, 0]:  # each a span of ticks, a range of rows, the melody, or round a rectangle
+        ticks, rows = (k == k[:1]).all(), (k == k[:, :1]).all()
+        inside = (~k).any(1)[:, None] & (~k).any(0)  # some rows in some ticks
+        assert ticks or rows or torch.equal(k, harmony[0]) or torch.equal(~k, inside)
+
+
+def test_prompts_to_train_with_have_the_shares_that_they_should():
+    """Of rolls of silence, so that the melody knows nothing: three kinds, each by its own law.
+
+    The fourth frees a rectangle. One as high as the roll, or as long, looks like the others.
+    """
+    n, rows, ticks = 40_000, 3, 64  # a sixteenth of the window is four ticks
+    known = prompting.random_prompts(torch.zeros(n, 1, rows, ticks), 1.0, seeded())[:, 0]
+
+    def near(count, p):
+        return abs(count - n * p) < 4.5 * (n * p * (1 - p)) ** 0.5
+
+    low = (known == known[..., :1]).all((1, 2)) & ~known[:, -1, 0]  # a range of rows, not all
+    heights = known[low, :, 0].sum(1)
+    assert known[low][heights == 1, 0].all() and known[low][heights == 2, :2].all()
+    long = 2 / (ticks + 1) ** 2 * 2 / (rows + 1) ** 2 / 5  # all ticks, and the rows from 1 or 2 up
+    assert near((heights == 1).sum(), 1 / 5 / rows + long)
+    assert near((heights == 2).sum(), 1 / 5 / rows + long)
+
+    line = known[(known == known[:, :1]).all((1, 2)), 0]  # all rows alike: spans and sixteenths
+    border = torch.ones(len(line), 1)
+    edges = line.float().diff(dim=1, prepend=border, append=border)
+    begin, end = edges.argmin(1), edges.argmax(1)
+    span = (edges != 0).sum(1) == 2
+    high = (1 + 2 / (rows + 1) ** 2) / 5  # the share of spans, and of rectangles of all rows
+    off = span & (begin % 4 > 0)  # no sixteenth begins there
+    for stop in range(5, ticks + 1):  # two draws of 0 … `ticks`, in order: both ends are reached
+        starts = sum(a % 4 > 0 for a in range(stop))
+        assert near((off & (end == stop)).sum(), high * 2 * starts / (ticks + 1) ** 2), stop
+    first = span & (begin == 0) & (end % 4 > 0)
+    assert near(first.sum(), high * 2 * (ticks * 3 / 4) / (ticks + 1) ** 2)
+
+    beats = line.view(len(line), 16, 4)
+    whole = (beats == beats[..., :1]).all((1, 2)) & ~span  # sixteenths, known in no single span
+    count = beats[whole, :, 0].sum(1)
+    for k in range(4, 13):  # a share that is uniform makes every number of them as likely
+        spans = (k + 1) / math.comb(16, k)  # of them are free in one piece
+        assert near((count == k).sum(), (1 - spans) / 17 / 5), k
+
+
+@pytest.mark.parametrize("planes", [2, 4])
+def test_prompts_for_several_planes_are_of_six_kinds_and_a_share_of_the_batch(planes):
+    x, n = torch.zeros(3000, planes, 6, 32), 3000  # a sixteenth is two ticks
+    every = prompting.random_prompts(x, 1.0, seeded())
+    assert every.shape == x.shape and every.dtype == torch.bool
+    count = dict.fromkeys(["span", "sixteenths", "cells", "rows", "planes", "rectangle"], 0)
+    for known in every:
+        differs = [dim for dim in range(3) if (known != known.narrow(dim, 0, 1)).any()]
+        free, tick = ~known, known[:, 0]  # tick (V, L)
+        whole = torch.equal(tick[:, ::2], tick[:, 1::2])
+        if differs == [0]:
+            count["planes"] += 1
+        elif differs == [1]:
+            above = known[0, :, 0].int().diff().max() > 0  # a rectangle as long as the roll
+            count["rectangle" if above else "rows"] += 1
+        elif differs == [0, 2]:
+            count["cells"] += 1
+            assert whole
+        elif differs == [2]:
+            stretches = tick[0].int().diff(prepend=torch.ones(1)).lt(0).sum()
+            assert whole or stretches == 1
+            count["span"] += not whole
+            count["sixteenths"] += stretches > 1
+        elif differs:
+            count["rectangle"] += 1
+            rows, ticks = (free[0].any(d).nonzero().flatten() for d in (1, 0))
+            box = free[0, rows[0] : rows[-1] + 1, ticks[0] : ticks[-1] + 1]
+            assert differs == [1, 2] and box.all() and box.sum() == free[0].sum()
+    assert min(count.values()) > n / 30 and max(count.values()) < n / 5, count
+    some = prompting.random_prompts(x, 0.4, seeded())
+    told, all_told = some.flatten(1).any(1), every.flatten(1).any(1)
+    assert torch.equal(some[told], every[told])  # whole or not at all
+    assert abs(told.sum() / all_told.sum() - 0.4) < 0.04
+
+
+# --- known cells ---------------------------------------------------------------------------------
+
+PROMPTS = {
+    "complete": (lambda x, **o: prompting.complete(model, CARD, x, 20, **o),
+                 lambda x: prompting.before(x, 20)),
+    "infill": (lambda x, **o: prompting.infill(model, CARD, x, 10, 30, **o),
+               lambda x: prompting.outside(x, 10, 30)),
+    "harmonize": (lambda x, **o: prompting.harmonize(model, CARD, x, **o), prompting.above_melody),
+    "vary": (lambda x, **o: prompting.vary(model, CARD, x, 0.6, **o),
+             lambda x: torch.zeros_like(x, dtype=torch.bool)),
+}
+HOW = [("naive", {}), ("xor", {}), ("xor", {"nested": True}), ("posterior", {}),
+       ("posterior", {"refresh": 0.5})]
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+@pytest.mark.parametrize("sampler, options", HOW)
+@settings(max_examples=4)
+@given(seed=st.integers(0, 2**31), bit=st.sampled_from(["draw", "threshold"]))
+def test_known_cells_come_back_untouched(prompt, sampler, options, seed, bit):
+    x = sampling.noise((2, 1, P, L), 0.2, seeded(seed))
+    given_x = x.clone()
+    write, mask = PROMPTS[prompt]
+    found = write(x, sampler=sampler, steps=4, bit=bit, generator=seeded(seed), **options)
+    known = mask(x)
+    assert found.shape == x.shape and set(found.unique().tolist()) <= {0.0, 1.0}
+    assert torch.equal(found[known], x[known]) and torch.equal(x, given_x)
+    assert not torch.equal(found, x)  # the rest was written
+
+
+@pytest.mark.parametrize("sampler, options", HOW)
+@settings(max_examples=6)
+@given(seed=st.integers(0, 2**31), share=st.floats(0, 1), strength=st.floats(0, 1))
+def test_any_painted_mask_comes_back_untouched(sampler, options, seed, share, strength):
+    generator = seeded(seed)
+    x = sampling.noise((2, 1, P, L), 0.3, generator)
+    known = torch.rand(x.shape, generator=generator) < share
+    found = prompting.paint(model, CARD, x, known, sampler=sampler, steps=3, strength=strength,
+                            generator=generator, **options)
+    assert torch.equal(found[known], x[known])
+
+
+@pytest.mark.parametrize("sampler, options", HOW)
+def test_at_full_strength_free_cells_say_nothing(sampler, options):
+    """What a roll holds where it is to be written does not leak into what is written."""
+    x = sampling.noise((1, 1, P, L), 0.2, seeded())
+    known = prompting.before(x, 20)
+    other = torch.where(known, x, 1 - x)
+    a, b = (prompting.complete(model, CARD, v, 20, sampler=sampler, steps=5, generator=seeded(1),
+                               **options) for v in (x, other))
+    assert torch.equal(a, b)
+
+
+# --- strength, steps, sizes, seeds ---------------------------------------------------------------
+
+
+def test_strength_zero_returns_the_roll():
+    x = sampling.noise((2, 1, P, L), 0.2, seeded())
+    found = prompting.vary(model, CARD, x, 0, generator=seeded())
+    assert torch.equal(found, x) and found is not x
+
+
+def perfect(x0):
+    return lambda x_t, alpha_bar_t, known=None: x0
+
+
+@pytest.mark.parametrize("strength", [0.01, 0.3, 0.75, 1.0])
+def test_a_variation_begins_at_its_own_level(strength):
+    """x_T has the noise of t = strength · T, and takes the same share of the steps."""
+    x = sampling.noise((30, 1, P, L), 0.5, seeded())
+    seen = []
+    found = prompting.vary(perfect(x), CARD, x, strength, steps=40, generator=seeded(1),
+                           callback=lambda t, x_t, x0_hat: seen.append((t, x_t)))
+    assert torch.equal(found, x)
+    assert seen[0][0] == max(1, round(40 * strength)) and len(seen) == seen[0][0] + 1
+    level = (1 - strength) ** 2
+    for bit in (0, 1):
+        p = level * bit + (1 - level) * CARD["prior"]
+        cells = seen[0][1][x == bit]
+        assert abs(cells.mean().item() - p) < 4.5 * (p * (1 - p) / len(cells)) ** 0.5
+
+
+@pytest.mark.parametrize("steps", [1, 3, 100, 1200])
+def test_any_number_of_steps(steps):
+    calls = []
+
+    def counted(x_t, alpha_bar_t, known=None):
+        calls.append(alpha_bar_t[0].item())
+        return torch.full_like(x_t, 0.2)
+
+    found = prompting.generate(counted, CARD | {"pitches": 2, "length": 6}, steps=steps)
+    calls, polish = calls[:-2], calls[-2:]
+    assert len(calls) == steps and calls[0] == 0 and all(a < b for a, b in zip(calls, calls[1:]))
+    assert polish == [sampling.DOUBT] * 2
+    assert set(found.unique().tolist()) <= {0.0, 1.0}
+
+
+@pytest.mark.parametrize("strength, steps", [(1.0, 1), (0.5, 8), (0.25, 1500), (0.001, 3)])
+def test_the_levels_go_down_from_the_strength_that_is_asked(strength, steps):
+    """(1 - t/T)² at t = strength · T, and evenly in t from there to the clean roll."""
+    seen = []
+
+    def watch(model, x_T, alpha_bar, **options):
+        seen.append(alpha_bar)
+        return x_T
+
+    prompting.vary(model, CARD, torch.zeros(1, 1, P, L), strength, sampler=watch, steps=steps)
+    ((levels),) = seen
+    assert len(levels) == max(1, round(strength * steps)) + 1
+    place = 1 - levels.sqrt()  # t / T
+    assert place[0] == 0 and place[-1].item() == pytest.approx(strength, abs=1e-12)
+    even = torch.linspace(0, strength, len(levels), dtype=place.dtype)
+    assert (place - even).abs().max() <= 0.5 / max(1000, steps) + 1e-12
+
+
+def test_a_hundred_steps_and_one_roll_are_the_default():
+    calls = []
+
+    def counted(x_t, alpha_bar_t, known=None):
+        calls.append(x_t.shape)
+        return torch.full_like(x_t, 0.2)
+
+    made = prompting.generate(counted, CARD | {"pitches": 2, "length": 6}, generator=seeded())
+    assert made.shape == (1, 1, 2, 6) and len(calls) == 100 + 2
+    assert made.device.type == "cpu"
+
+
+@pytest.mark.parametrize("steps", [0, -3])
+def test_fewer_than_one_step_is_refused(steps):
+    with pytest.raises(ValueError, match=f"steps must be 1 or more, got {steps}"):
+        prompting.generate(model, CARD, steps=steps)
+
+
+def test_the_work_is_done_where_the_roll_is():
+    """On a device that holds shapes and no numbers, so that this needs no accelerator."""
+    x = torch.zeros(3, 1, P, L, device="meta")
+    for mask in (
+        prompting.before(x, 4), prompting.outside(x, 4, 8), prompting.above_melody(x),
+        prompting.random_prompts(x, 0.5, None),
+    ):
+        assert mask.device.type == "meta" and mask.shape == x.shape and mask.dtype == torch.bool
+    for made in (
+        prompting.generate(model, CARD, 3, steps=2, device="meta"),
+        prompting.complete(model, CARD, x, 4, steps=2),
+        prompting.vary(model, CARD, x, 0.5, steps=2),
+    ):
+        assert made.device.type == "meta" and made.shape == x.shape
+
+
+def test_rolls_from_nothing_have_the_size_that_is_asked():
+    assert prompting.generate(model, CARD, steps=2).shape == (1, 1, P, L)
+    assert prompting.generate(model, CARD, 3, length=30, steps=2).shape == (3, 1, P, 30)
+
+
+@pytest.mark.parametrize("sampler", sampling.SAMPLERS)
+def test_the_seed_decides(sampler):
+    a, b, c = (prompting.generate(model, CARD, 2, sampler=sampler, steps=5, generator=seeded(s))
+               for s in (1, 1, 2))
+    assert torch.equal(a, b) and not torch.equal(a, c)
+    assert not torch.equal(a[0], a[1])
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.01, 50, float("nan")])
+def test_a_strength_outside_0_to_1_is_refused(strength):
+    with pytest.raises(ValueError, match="between 0 .* and 1"):
+        prompting.vary(model, CARD, torch.zeros(1, 1, P, L), strength)
+
+
+def test_unknown_samplers_and_rules_are_refused():
+    with pytest.raises(ValueError, match="naive, xor, posterior"):
+        prompting.generate(model, CARD, sampler="ddim")
+    with pytest.raises(ValueError, match="draw or threshold"):
+        prompting.generate(model, CARD, bit="round", steps=2)
+
+
+@pytest.mark.parametrize("network", ["UNet", "FrameTransformer"])
+def test_a_real_network_writes_below_a_melody(network):
+    arguments = {"widths": [4, 8]} if network == "UNet" else {
+        "pitches": P, "prior": 0.2, "width": 16, "depth": 1, "heads": 2, "filters": 4
+    }
+    torch.manual_seed(0)
+    real = weights.build({"network": network, "arguments": arguments}).eval()
+    x = melody((9, 0, 24), (9, 24, 36), (7, 40, 48))
+    found = prompting.harmonize(real, CARD, x, sampler="posterior", steps=5, generator=seeded())
+    known = prompting.above_melody(x)
+    assert torch.equal(found[known], x[known]) and found[~known].any()
+    top = prompting.melody_line(found)[0, 0]
+    sounding = prompting.melody_line(x)[0, 0] >= 0
+    assert torch.equal(top[sounding], prompting.melody_line(x)[0, 0][sounding])
+
+
+def test_a_sampler_of_one_s_own_is_a_step_back():
+    """The book's way to add one: `sampling.descend` with a backward step, given to any prompt."""
+
+    def mixed(model, x_T, alpha_bar, *, prior=0.5, turn=0.3, generator=None, **options):
+        def backward(t, x_t, x0_hat):
+            if alpha_bar[t] < turn:
+                return kernel.forward(x0_hat, alpha_bar[t - 1], prior, generator)
+            p = kernel.posterior(x_t, x0_hat, alpha_bar[t - 1], alpha_bar[t], prior)
+            return kernel.bernoulli(p, generator)
+
+        return sampling.descend(backward, model, x_T, alpha_bar, generator=generator, **options)
+
+    x = melody((5, 0, 12), (7, 12, 24))
+    for turn, same in (1.1, "naive"), (-1.0, "posterior"):
+        own, theirs = (
+            prompting.complete(model, CARD, x, 24, sampler=s, steps=6, generator=seeded(), **o)
+            for s, o in ((mixed, {"turn": turn}), (same, {}))
+        )
+        assert torch.equal(own, theirs)
+        assert torch.equal(own[..., :24], x[..., :24])
