@@ -120,7 +120,7 @@ def windows(split):
 
 
 def trained(name, options, pieces, resume):
-    """The network of a row's training, with `resume` from its checkpoint: (model, card, seconds).
+    """The network of a row's training, with `resume` from its checkpoint: (model, seconds).
 
     Raises KeyboardInterrupt when Ctrl-C ended it early, leaving a checkpoint.
     """
@@ -150,12 +150,12 @@ def trained(name, options, pieces, resume):
     return *weights.load(folder), time.process_time() - begun
 
 
-def bounds(model, card, x0, options):
+def bounds(model, x0, options):
     """The bound of the chain that the row samples from, in `calls` steps, and at T = 1000.
 
     Nats a roll, with their Monte Carlo errors: the same rolls and seeds for every row.
     """
-    fine = weights.schedule(card, T=max(1000, options.calls))
+    fine = model.alpha_bar(max(1000, options.calls))
     _, coarse = schedules.respace(fine, options.calls)
     found = {}
     for name, alpha_bar in (("nats", fine), ("chain", coarse)):
@@ -167,13 +167,13 @@ def bounds(model, card, x0, options):
     return found
 
 
-def music(model, card, row, real, options):
+def music(model, row, real, options):
     """Statistics of the row's rolls, and their overlap with validation music over the floor's."""
     generator, made = torch.Generator().manual_seed(0), []
     for first in tqdm(range(0, options.n, BATCH), desc=f"sampling, {row.says}", unit="call",
                       leave=False, disable=options.quiet):
         made.append(prompting.generate(
-            model, card, min(BATCH, options.n - first), sampler=row.sampler, steps=options.calls,
+            model, min(BATCH, options.n - first), sampler=row.sampler, steps=options.calls,
             generator=generator, **row.options,
         )[:, 0].numpy() > 0)
     made = np.concatenate(made)
@@ -311,13 +311,13 @@ def main(arguments=None):
             row, begun = ROWS[name], time.process_time()
             if name in document["rows"]:
                 continue
-            model, card, seconds = trained(
+            model, seconds = trained(
                 row.training, options, pieces, options.resume or row.training in ready)
             ready.add(row.training)  # further rows of this run share it
             exact = row.sampler == "posterior" and not row.options
             document["rows"][name] = strict({
-                **row._asdict(), "bound": bounds(model, card, x0, options) if exact else None,
-                **music(model, card, row, real, options),
+                **row._asdict(), "bound": bounds(model, x0, options) if exact else None,
+                **music(model, row, real, options),
                 "core_seconds": {"training": seconds, "all": time.process_time() - begun},
             })
             write(options.out / RESULTS, json.dumps(document, indent=1, ensure_ascii=False) + "\n")

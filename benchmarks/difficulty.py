@@ -29,7 +29,7 @@ def main():
     parser.add_argument("--model", default="best")
     parser.add_argument("--n", type=int, default=64)
     options = parser.parse_args()
-    model, card = weights.load(options.model)
+    model = weights.load(options.model)
     x0 = datasets.held_out_windows(chorales.load("valid"), card["length"], options.n)
     place, nats = likelihood.difficulty(
         model, x0, prior=card["prior"], generator=torch.Generator().manual_seed(0), progress=True

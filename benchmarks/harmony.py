@@ -74,7 +74,7 @@ def main():
     parser.add_argument("--n", type=int, default=32, help="melodies a row")
     parser.add_argument("--batch", type=int, default=4)
     options = parser.parse_args()
-    model, card = weights.load(options.model)
+    model = weights.load(options.model)
     x0 = datasets.held_out_windows(chorales.load("valid"), card["length"], options.n)
     picks = np.random.default_rng(0).integers(0, len(x0), (300, len(x0)))
 
@@ -82,7 +82,7 @@ def main():
     for name, way in tqdm(ROWS.items(), unit="row"):
         generator = torch.Generator().manual_seed(0)
         made = torch.cat([
-            prompting.harmonize(model, card, some, generator=generator, **way)
+            prompting.harmonize(model, some, generator=generator, **way)
             for some in x0.split(options.batch)
         ])
         table[name] = summary(made[:, 0].numpy() > 0, picks)

@@ -55,20 +55,20 @@ COSTS = ("overlap 8", "joint", "one go")
 FAR = 24  # bars: the greatest distance at which bars are compared
 
 
-def write(way, model, card, n, beats, **options):
+def write(way, model, n, beats, **options):
     """`n` pieces (n, 1, P, L) by a row of the table."""
     beat, window = card["ticks"], card["length"]
     length = beats * beat
     if way == "apart":
-        parts = [prompting.generate(model, card, n, **options) for _ in range(-(-length // window))]
+        parts = [prompting.generate(model, n, **options) for _ in range(-(-length // window))]
         return torch.cat(parts, -1)[..., :length]
     if way == "one go":
-        return prompting.generate(model, card, n, length=length, **options)
+        return prompting.generate(model, n, length=length, **options)
     hop = WAYS[way] * beat
     if way == "joint":
-        together = longer.joint(model, card, hop=hop)
-        return prompting.generate(together, card, n, length=length, **options)
-    return longer.generate(model, card, n, length=length, overlap=window - hop, **options)
+        together = longer.joint(model, hop=hop)
+        return prompting.generate(together, n, length=length, **options)
+    return longer.generate(model, n, length=length, overlap=window - hop, **options)
 
 
 # --- coherence -----------------------------------------------------------------------------------
@@ -194,13 +194,13 @@ def cost(way, beats, steps, name):
         return next(int(line.split()[1]) for line in lines if line.startswith(what))
 
     torch.set_num_threads(1)
-    model, card = weights.load(name)
-    prompting.generate(model, card, length=card["ticks"], steps=2)  # what torch sets up once
+    model = weights.load(name)
+    prompting.generate(model, length=card["ticks"], steps=2)  # what torch sets up once
     ctypes.CDLL(None).malloc_trim(0)  # give back what loading left
     Path("/proc/self/clear_refs").write_text("5")
     before = memory("VmRSS")
     begun = time.process_time()
-    write(way, model, card, 1, beats, steps=steps, generator=torch.Generator().manual_seed(0))
+    write(way, model, 1, beats, steps=steps, generator=torch.Generator().manual_seed(0))
     seconds = time.process_time() - begun
     return {"seconds": seconds, "megabytes": (memory("VmHWM") - before) / 1024}
 
@@ -266,7 +266,7 @@ def main():
         way, beats = options.cost
         print(json.dumps(cost(way, int(beats), options.steps, options.model)))
         return
-    model, card = weights.load(options.model)
+    model = weights.load(options.model)
     window, beat = card["length"], card["ticks"]
     pieces = {split: chorales.load(split) for split in ("valid", "train")}
     held_out, training = (evaluation.cut(pieces[split], card) for split in ("valid", "train"))
@@ -298,7 +298,7 @@ def main():
         generator = torch.Generator().manual_seed(0)
         begun = time.process_time()
         made = torch.cat([
-            write(way, model, card, min(BATCH, options.n - i), options.beats, steps=options.steps,
+            write(way, model, min(BATCH, options.n - i), options.beats, steps=options.steps,
                   generator=generator)
             for i in range(0, options.n, BATCH)
         ])[:, 0].numpy() > 0

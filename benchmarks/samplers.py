@@ -70,7 +70,7 @@ def main():
     parser.add_argument("--refresh", type=float, nargs="*", default=[0.1, 0.3], metavar="SHARE",
                         help="rows of the posterior that refreshes this share (default: 0.1 0.3)")
     options = parser.parse_args()
-    model, card = weights.load(options.model)
+    model = weights.load(options.model)
     real = {split: metrics.statistics(chorale_windows(split)) for split in ("test", "train")}
     rows = {name: (sampler, extra, options.steps) for name, (sampler, extra) in ROWS.items()}
     for share in options.refresh:
@@ -84,7 +84,7 @@ def main():
             made, begun = [], time.perf_counter()
             for _ in range(options.n // options.batch):
                 made.append(prompting.generate(
-                    model, card, options.batch, sampler=sampler, steps=steps,
+                    model, options.batch, sampler=sampler, steps=steps,
                     generator=generator, **extra,
                 )[:, 0].numpy() > 0)
                 bar.update(options.batch)

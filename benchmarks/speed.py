@@ -64,7 +64,7 @@ def networks(rows):
 
     pieces = chorales.load("train", progress=False)
     for name in ("best", "paper"):
-        model, card = weights.load(name)
+        model = weights.load(name)
         x = sampling.noise((1, 1, 56, 384), card["prior"], torch.Generator().manual_seed(0))
         level = torch.full((1,), 0.1)
         with torch.no_grad():
@@ -74,7 +74,7 @@ def networks(rows):
             for steps in (100, 25, 10):
                 rows[f"{name}: one roll, {sampler}, {steps} steps"] = best_of(
                     2, lambda: prompting.generate(
-                        model, card, sampler=sampler, steps=steps,
+                        model, sampler=sampler, steps=steps,
                         generator=torch.Generator().manual_seed(0)))
         config = presets.PRESETS["unet" if name == "paper" else name]
         run = training.Run(config, card["prior"], 56, torch.device("cpu"))

@@ -52,7 +52,7 @@ ROWS = {  # name: sampler, its options, the schedule if not the model's own
 FEW = 16  # rolls of a row that thresholds: it is nearly silent, and enough to show it
 
 
-def make(model, card, row, calls, n):
+def make(model, row, calls, n):
     """`n` rolls by a row of the table with at most so many calls of the network each."""
     sampler, options, schedule = ROWS[row]
     polish = options.get("polish", 2 if sampler == "refreshed" else 0)
@@ -61,7 +61,7 @@ def make(model, card, row, calls, n):
     card = card if schedule is None else card | {"schedule": schedule}
     generator = torch.Generator().manual_seed(0)
     made = [
-        prompting.generate(model, card, 2, sampler=sampler, steps=steps, generator=generator,
+        prompting.generate(model, 2, sampler=sampler, steps=steps, generator=generator,
                            **options)
         for _ in range(n // 2)
     ]
@@ -133,7 +133,7 @@ def main():
     parser.add_argument("--n", type=int, default=48)
     parser.add_argument("--calls", type=int, nargs="+", default=[5, 10, 20, 50, 100])
     options = parser.parse_args()
-    model, card = weights.load(options.model)
+    model = weights.load(options.model)
     held_out, training = (
         evaluation.cut(chorales.load(split), card) for split in ("valid", "train")
     )
@@ -154,7 +154,7 @@ def main():
             row = document["rows"].setdefault(name, {})
             if str(calls) not in row:
                 begun = time.perf_counter()
-                made = make(model, card, name, calls, amount[name])
+                made = make(model, name, calls, amount[name])
                 seconds = (time.perf_counter() - begun) / amount[name]
                 row[str(calls)] = {
                     k: None if v != v else v for k, v in measure(made, held_out, training).items()

@@ -80,32 +80,32 @@ def compose(options):
     import torch  # only once the input is sound
     from tqdm import tqdm
 
-    from binolab import model as weights
     from binolab.diffusion import sliding as longer
+    from binolab.model import load, pick_device
 
-    device = weights.pick_device(options.device)
-    model, card = weights.load(options.model, device)
-    grid = {"low": card["low"], "ticks": card["ticks"]}
+    device = pick_device(options.device)
+    model = load(options.model, device)
+    grid = model.axes
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
 
     if given is None:
-        given, start, stop = rolls.blank_midi(tempo=options.tempo), 0, whole_beats(options, card)
-        whole = torch.zeros(card["pitches"], stop)
+        given, start, stop = rolls.blank_midi(tempo=options.tempo), 0, whole_beats(options, model)
+        whole = torch.zeros(model.pitches, stop)
         known = torch.zeros_like(whole, dtype=torch.bool)
     elif getattr(options, "beats", None) is not None:
-        whole, known, stop = continued(options, given, card)
+        whole, known, stop = continued(options, given, model)
         start = 0
     else:
-        whole, start = whole_piece(options, given, card)
-        known = known_cells(options, whole, start, card)
-        stop = start + card["length"]
-    check_length(given, stop, card)
+        whole, start = whole_piece(options, given, model)
+        known = known_cells(options, whole, start, model)
+        stop = start + model.length
+    check_length(given, stop, model)
     if options.audio:
-        check_sound(given, whole, known, start, stop, card)
+        check_sound(given, whole, known, start, stop, model)
 
     x, kept = (a[None, None, :, start:stop] for a in (whole, known))
     strength = getattr(options, "strength", 1.0)
-    calls = round(options.steps * max(0, min(1, strength))) * len(longer.plan(card, kept))
+    calls = round(options.steps * max(0, min(1, strength))) * len(longer.plan(model, kept))
     seeds = [(seed + i) % 2**63 for i in range(options.n)]
     with ExitStack() as stack, tqdm(
         total=calls * options.n, desc=options.command, unit="step", leave=False, disable=None,
@@ -113,7 +113,7 @@ def compose(options):
     ) as bar:
         for paths, seed in zip(targets, seeds):  # one at a time: alone, a seed makes the same again
             window = longer.paint(
-                model, card, x, kept, sampler=options.sampler, steps=options.steps,
+                model, x, kept, sampler=options.sampler, steps=options.steps,
                 bit=options.bit, strength=strength, device=device,
                 generator=torch.Generator(device).manual_seed(seed),
                 callback=lambda k, t, *_: t and bar.update(),
@@ -138,11 +138,11 @@ def compose(options):
         print(files.printable(f"{paths['mid']}  (seed {seed})"))
 
 
-def check_length(midi, stop, card):
+def check_length(midi, stop, model):
     """ValueError unless a file with the ticks of this one can hold `stop` ticks of the grid."""
     from binolab.music.midi import longest
 
-    last, beats = longest(midi.resolution), stop // card["ticks"]
+    last, beats = longest(midi.resolution), stop // model.ticks
     if beats > last:
         raise ValueError(
             f"beat {beats:,} would be written, but a file that counts {midi.resolution:,} ticks a "
@@ -150,25 +150,25 @@ def check_length(midi, stop, card):
         )
 
 
-def check_sound(midi, whole, known, start, stop, card):
+def check_sound(midi, whole, known, start, stop, model):
     """ValueError unless --audio can play the highest note and the length that there may be."""
     from binolab.show import audio
 
     heard = whole > 0
     heard[:, start:stop] |= ~known[:, start:stop]
-    pitch = card["low"] + int(heard.any(1).nonzero()[-1])
-    seconds = rolls.grid_seconds(midi, card["ticks"])
+    pitch = model.low + int(heard.any(1).nonzero()[-1])
+    seconds = rolls.grid_seconds(midi, model.ticks)
     try:
         audio.check(pitch, seconds(int(heard.any(0).nonzero()[-1]) + 1))
     except ValueError as error:
         raise ValueError(f"--audio: {error}, or leave it out") from None
 
 
-def read_roll(options, midi, card):
+def read_roll(options, midi, model):
     """The piece as bits, as a tensor (P, L)."""
-    grid = {"low": card["low"], "ticks": card["ticks"], "pitches": card["pitches"]}
+    grid = model.axes | {"pitches": model.pitches}
     try:
-        rolls.grid_seconds(midi, card["ticks"])  # new notes will need it
+        rolls.grid_seconds(midi, model.ticks)  # new notes will need it
         roll = rolls.from_midi(midi, pedal=options.pedal, **grid)
     except rolls.MidiError as error:
         raise rolls.MidiError(f"{options.piece}: {error}") from None
@@ -177,18 +177,18 @@ def read_roll(options, midi, card):
     return torch.from_numpy(roll).float()
 
 
-def whole_beats(options, card):
+def whole_beats(options, model):
     """The ticks that --beats asks for; the window's where it is not given."""
     if options.beats is None:
-        return card["length"]
+        return model.length
     if not 1 <= options.beats <= LONGEST or options.beats % 1:
         raise ValueError(
             f"--beats must be a whole number from 1 to {LONGEST:,}, got {options.beats:g}"
         )
-    return int(options.beats) * card["ticks"]
+    return int(options.beats) * model.ticks
 
 
-def continued(options, midi, card):
+def continued(options, midi, model):
     """complete --beats: the piece up to --keep, the mask that knows it, and the ticks to fill.
 
     What the piece holds beyond stays free, and is dropped.
@@ -199,24 +199,24 @@ def continued(options, midi, card):
 
     if options.at is not None:
         raise ValueError("--at names one window to write in; with --beats, leave it out")
-    stop, roll = whole_beats(options, card), read_roll(options, midi, card)
-    ends = -(-roll.shape[1] // card["ticks"])  # beats
+    stop, roll = whole_beats(options, model), read_roll(options, midi, model)
+    ends = -(-roll.shape[1] // model.ticks)  # beats
     keep = ends if options.keep is None else options.keep
-    if not 0 < keep < stop / card["ticks"]:
+    if not 0 < keep < stop / model.ticks:
         raise ValueError(f"--keep must be more than 0 and less than --beats {options.beats:g}, "
                          f"got {keep:g}" + " (the whole piece)" * (options.keep is None))
-    whole = torch.zeros(card["pitches"], max(roll.shape[1], stop))
-    known = prompting.before(whole, round(keep * card["ticks"]))
+    whole = torch.zeros(model.pitches, max(roll.shape[1], stop))
+    known = prompting.before(whole, round(keep * model.ticks))
     whole[:, : roll.shape[1]] = roll
     return torch.where(known, whole, 0), known, stop
 
 
-def whole_piece(options, midi, card):
+def whole_piece(options, midi, model):
     """The piece as bits, padded to hold its window, and the window's first tick."""
     import torch
 
-    roll = read_roll(options, midi, card)
-    length, ticks = card["length"], card["ticks"]
+    roll = read_roll(options, midi, model)
+    length, ticks = model.length, model.ticks
     beats = roll.shape[1] / ticks
     at, last = options.at, math.ceil(beats) - length // ticks  # the last window's first beat
     if at is None and options.command == "infill":  # the hole says where
@@ -232,26 +232,26 @@ def whole_piece(options, midi, card):
             f"--at must be a whole beat of the piece, 0 to {math.ceil(beats) - 1}; got {at:g}"
         )
     start = int(at) * ticks
-    padded = torch.zeros(card["pitches"], max(roll.shape[1], start + length))
+    padded = torch.zeros(model.pitches, max(roll.shape[1], start + length))
     padded[:, : roll.shape[1]] = roll
     return padded, start
 
 
-def known_cells(options, whole, start, card):
+def known_cells(options, whole, start, model):
     """The mask of a command over the whole piece: what lies outside the window is known."""
 
     from binolab.diffusion import prompting
 
-    ticks, stop = card["ticks"], start + card["length"]
+    ticks, stop = model.ticks, start + model.length
     lit = whole.any(0).nonzero()
     end = -(-(int(lit[-1]) + 1) // ticks) * ticks  # the piece's last beat, whole
     if options.command == "complete":
         if options.keep is None:
             raise ValueError("--keep is needed: how many beats of the window are to stay")
-        if not 1 / ticks <= options.keep < card["length"] / ticks:
+        if not 1 / ticks <= options.keep < model.length / ticks:
             raise ValueError(
                 f"--keep must be more than 0 and less than the window's "
-                f"{card['length'] // ticks} beats, got {options.keep:g}"
+                f"{model.length // ticks} beats, got {options.keep:g}"
             )
         free = ~prompting.before(whole, start + round(options.keep * ticks))
     elif options.command == "infill":

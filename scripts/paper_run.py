@@ -38,7 +38,7 @@ def parse(arguments=None):
     return parser.parse_args(arguments)
 
 
-def split(folder, model, card, largest=LARGEST):
+def split(folder, model, largest=LARGEST):
     """Write a network in bfloat16 as files of at most so many bytes, each with the card."""
     import torch
     from safetensors.torch import save_file

@@ -20,11 +20,11 @@ from binolab.show import plotting
 
 
 def main():
-    model, card = weights.load("best")
+    model = weights.load("best")
     figure, axes = plt.subplots(3, 1, figsize=(10, 7.5), sharex=True, layout="constrained")
     for seed, ax in enumerate(axes):
         generator = torch.Generator().manual_seed(seed)
-        roll = prompting.generate(model, card, generator=generator)[0, 0].numpy() > 0
+        roll = prompting.generate(model, generator=generator)[0, 0].numpy() > 0
         plotting.plot_roll(roll, ax, title=f"seed {seed}")
     out = Path(__file__).parents[1] / "data" / "generated.png"
     with files.replacing(out) as temporary:

@@ -30,7 +30,7 @@ def writes(case):
     fuzz.cli.main = lambda arguments: open("out.mid", "w").close() or 2
     return fuzz.command(case)
 def works(case):
-    fuzz.cli.main = lambda arguments: fuzz.weights.load()[0](fuzz.torch.zeros(1, 1, 56, 384),
+    fuzz.cli.main = lambda arguments: fuzz.weights.load().network(fuzz.torch.zeros(1, 1, 56, 384),
                                                              fuzz.torch.ones(1)) is None or 2
     return fuzz.command(case)
 def ends(case):

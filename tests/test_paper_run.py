@@ -54,8 +54,8 @@ def test_a_run_in_sittings_ends_in_a_small_folder(data, tmp_path, capsys):
 
 
 def test_weights_are_split_and_joined(tmp_path):
-    model, card = weights.load("paper")
-    count = paper_run.split(tmp_path, model, card, largest=400_000)
+    model = weights.load("paper")
+    count = paper_run.split(tmp_path, model, largest=400_000)
     files = sorted(tmp_path.glob("*.safetensors"))
     assert len(files) == count > 2 and max(f.stat().st_size for f in files) < 420_000
     paper_run.join(tmp_path, tmp_path / "one.safetensors")

@@ -76,25 +76,25 @@ def evaluate_model(options):
             )
 
     from binolab import datasets
-    from binolab import model as weights
     from binolab.evaluation import report as evaluation
+    from binolab.model import load, pick_device
 
-    device = weights.pick_device(options.device)
-    model, card = weights.load(options.model, device)
-    grid = {"low": card["low"], "pitches": card["pitches"]}
+    device = pick_device(options.device)
+    model = load(options.model, device)
+    grid = {"low": model.low, "pitches": model.pitches}
     music = datasets.load(options.data, split=options.split, **grid)
     training, held_out = music.training, music.held_out
     if training is held_out:
         raise ValueError(f"{options.data}: one piece cannot be held out of itself; add another")
-    real = evaluation.cut(held_out, card)
+    real = evaluation.cut(held_out, model)
     given = {name: getattr(options, name) for name in ("steps", "sampler", "bit", "seed")}
     given |= {"batch": 2 if device.type == "cpu" else 64, "progress": sys.stderr.isatty()}
-    evaluation.cut(training, card)
+    evaluation.cut(training, model)
     started = time.perf_counter()
-    made = evaluation.sample(model, card, options.n, **given)
+    made = evaluation.sample(model, options.n, **given)
     seconds = (time.perf_counter() - started) / options.n
     document = evaluation.evaluate(
-        model, card, held_out, training, n=options.n, made=made, **given,
+        model, held_out, training, n=options.n, made=made, **given,
         likelihood=not options.no_likelihood, prompts=not options.no_harmonization,
     )
     told = ("model", "data", "split", "n", "steps", "sampler", "bit", "seed")

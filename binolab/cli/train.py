@@ -94,28 +94,28 @@ def settings(options):
     With ``--resume`` a run keeps its total, of steps or minutes, unless another is given.
     With ``--start`` and no preset the run goes on with that model's network and schedule, gently.
     """
-    from binolab import model as weights
+    from binolab.model import load
     from binolab.training import config as presets
 
     config = presets.PRESETS[options.preset or "book"]
     grid = {"low": options.low, "pitches": options.pitches}
     if options.start is not None:
-        card = weights.load(options.start)[1]
+        card = load(options.start).card
         if options.preset is None:
-            own = {k: v for k, v in card["arguments"].items()
+            own = {k: v for k, v in card.arguments.items()
                    if k not in ("pitches", "prior", "kinds")}
             config = replace(
-                config, network=card["network"], arguments=own, schedule=tuple(card["schedule"]),
-                T=card["T"], rate=3e-4, grid=card.get("grid"), planes=card.get("planes", 1),
-                rho="pitch" if isinstance(card["prior"], list) else "all",
+                config, network=card.network, arguments=own, schedule=tuple(card.schedule),
+                T=card.T, rate=3e-4, grid=card.grid, planes=card.planes,
+                rho="pitch" if isinstance(card.prior, list) else "all",
             )
-        if grid["pitches"] not in (None, card["pitches"]):
+        if grid["pitches"] not in (None, card.pitches):
             raise ValueError(
-                f"{options.start} writes {card['pitches']} pitches from MIDI {card['low']}, so "
+                f"{options.start} writes {card.pitches} pitches from MIDI {card.low}, so "
                 f"--pitches {grid['pitches']} cannot begin with it: leave out --pitches or --start"
             )
         if options.data != "chorales":  # its range, unless told otherwise
-            grid = {k: card[k] if v is None else v for k, v in grid.items()}
+            grid = {k: getattr(card, k) if v is None else v for k, v in grid.items()}
     asked = ("steps", "batch", "minutes", "rate", "precision")
     given = {k: v for k in asked if (v := getattr(options, k)) is not None}
     if options.resume and not given.keys() & {"steps", "minutes"}:  # the run's own total
@@ -160,31 +160,31 @@ def leave(folder, music, *, name, command=None, seed=0, share=0.1, device="cpu",
     str
         What was left, a line each, as soon as it is: samples, curve, report.
     """
-    from binolab import model as weights
     from binolab.evaluation import report as evaluation
+    from binolab.model import load
 
     folder = Path(folder)
-    model, card = weights.load(folder, device)
+    model = load(folder, device)
     taken = checkpoints.Log(folder).rows()[-1].get("elapsed", 0.0)
     batch = 2 if torch.device(device).type == "cpu" else 64
     budget = share * max(taken, 60.0)
-    slow = SAMPLES * SAMPLE_STEPS[0] * seconds_a_roll(model, card, batch) > budget / 3
+    slow = SAMPLES * SAMPLE_STEPS[0] * seconds_a_roll(model, batch) > budget / 3
     begun = time.perf_counter()
     steps = SAMPLE_STEPS[slow]
-    write_samples(folder, model, card, music.tempo, steps=steps, seed=seed, batch=batch)
+    write_samples(folder, model, music.tempo, steps=steps, seed=seed, batch=batch)
     spent = time.perf_counter() - begun
     yield f"{folder / 'samples'}: {SAMPLES} pieces as MIDI, MP3 and PNG"
     curve(folder)
     yield f"{folder / 'curve.png'}: the curve"
     n, whole = sized((budget - spent) / spent * SAMPLES * steps)
-    few = {k: thin(getattr(music, k), card["length"], most) for k, most in WINDOWS.items()}
+    few = {k: thin(getattr(music, k), model.length, most) for k, most in WINDOWS.items()}
     options = {"n": n, "steps": STEPS, "seed": seed, "batch": batch, "progress": progress}
     try:
         begun = time.perf_counter()
-        made = evaluation.sample(model, card, **options)
+        made = evaluation.sample(model, **options)
         seconds = (time.perf_counter() - begun) / n
         document = evaluation.evaluate(
-            model, card, few["held_out"], few["training"], made=made, likelihood=whole,
+            model, few["held_out"], few["training"], made=made, likelihood=whole,
             prompts=whole, **options,
         )
     except ValueError as error:  # too little music: the weights and the samples are there
@@ -193,18 +193,14 @@ def leave(folder, music, *, name, command=None, seed=0, share=0.1, device="cpu",
     document["facts"] |= {
         "model": str(folder), "data": str(name), "seconds_a_roll": seconds,
     } | ({"command": command} if command else {})
-    write_report(folder / "report", document, made, evaluation.cut(few["held_out"], card))
+    write_report(folder / "report", document, made, evaluation.cut(few["held_out"], model))
     yield f"{folder / 'report.md'}, .json, .png: {n} rolls beside held-out music"
 
 
-def seconds_a_roll(model, card, batch):
+def seconds_a_roll(model, batch):
     """How long a call of the network takes, for each of a batch of rolls."""
-    device = next(model.parameters()).device
-    from binolab.diffusion import prompting
-
-    x = torch.zeros(batch, 1, card["pitches"], card["length"], device=device)
-    x, _ = prompting.to_bits(card, x, None)
-    level = torch.full((batch,), 0.5, device=device)
+    x, _ = model.encode(torch.zeros(batch, 1, model.pitches, model.length, device=model.device))
+    level = torch.full((batch,), 0.5, device=model.device)
     for _ in range(2):  # the first call warms up
         begun = time.perf_counter()
         with torch.no_grad():
@@ -227,15 +223,15 @@ def thin(pieces, length, most):
     return [pieces[i * len(pieces) // kept] for i in range(kept)]
 
 
-def write_samples(folder, model, card, tempo, **options):
+def write_samples(folder, model, tempo, **options):
     """A few pieces from nothing, as MIDI, MP3 and PNG; `options` as for `evaluation.sample`."""
     from binolab.evaluation import report as evaluation
     from binolab.show import audio, plotting
 
     target = Path(folder) / "samples"
     target.mkdir(exist_ok=True)
-    made = evaluation.sample(model, card, SAMPLES, **options)
-    grid = {"low": card["low"], "ticks": card["ticks"]}
+    made = evaluation.sample(model, SAMPLES, **options)
+    grid = model.axes
     for i, roll in enumerate(made, 1):
         midi = rolls.to_midi(roll, tempo=tempo, **grid)
         rolls.write_midi(midi, target / f"{i}.mid")

@@ -8,11 +8,19 @@ Chapters: 10 *Completing and infilling*, 11 *Harmonizing*, 12 *Variations*.
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from binolab import model as weights
+import torch
+from torch import Generator, Tensor
+
 from binolab.diffusion import kernel, sampling, schedules
-from binolab.music import rolls, voices
+from binolab.music import rolls
+
+if TYPE_CHECKING:  # a model is given, and none is made here
+    from binolab.model import Model
+
+DOUBT = 0.25  # ᾱ at which `polish` reads a finished roll: as if three bits in four were noise
 
 
 def before(x0, tick):
@@ -63,28 +71,46 @@ def whole_notes(x0, known):
     return known
 
 
-def paint(model, card, x_known, known, *, sampler="refreshed", steps=100, generator=None,
-          strength=1.0, **options):
+@torch.no_grad()
+def polish(network: Callable, x: Tensor, known: Tensor, x_known: Tensor, calls: int) -> Tensor:
+    """Mend a finished roll: each cell takes the bit that all others make likelier.
+
+    Cells were drawn one by one, so single ticks stray. The network is told that the roll is deep in
+    noise (ᾱ = `DOUBT`), so that each cell weighs little against the rest: an iterated conditional
+    mode (Besag, 1986). What a phrase needs stays, a speck goes.
+    """
+    doubt = torch.full((len(x),), DOUBT, device=x.device)
+    for _ in range(calls):
+        x = torch.where(known, x_known, sampling.to_bit(network(x, doubt, known), "threshold"))
+    return x
+
+
+def paint(model: Model, x_known: Tensor, known: Tensor, *, sampler="refreshed", steps: int = 100,
+          strength: float = 1.0, bit: str = "draw", polishing: int | None = None,
+          generator: Generator | None = None, callback: Callable | None = None) -> Tensor:
     """Write the cells that a mask leaves free. All the other prompts are this one.
 
     Parameters
     ----------
-    model, card
-        From `weights.load`.
+    model : Model
     x_known : float tensor (B, 1, P, L) of bits
         The given roll; what it holds in free cells matters only where `strength` < 1.
     known : bool tensor, same shape
     sampler : str or callable
-        A name in `sampling.SAMPLERS`, or a sampler of your own with their signature.
+        A name in `sampling.SAMPLERS`, or a step of your own.
     steps : int
-        Steps at full strength, each a call of the network. `refreshed` adds two calls to polish,
-        `gibbs` one to each step but the last.
+        Steps at full strength, each a call of the network; `gibbs` calls it twice in all but the
+        last.
     strength : float, 0 to 1
         Where on the schedule to begin, t = strength · T: 1 is pure noise, 0 leaves the roll as is.
+    bit : {"draw", "threshold"}
+        How a probability becomes a bit.
+    polishing : int, optional
+        Calls that mend the finished roll (`polish`); by default the sampler's own, 2 of
+        `refreshed`.
     generator : torch.Generator
-    options
-        For the sampler: bit, polish, callback, refresh, nested, corrections, share. Where the
-        model works on a coarser grid (`codec`) or by voices, so do sampler and callback.
+    callback : callable(t, x_t, x0_hat), optional
+        As in `sampling.sample`, and at the end with (0, x_0, x_0): bits as the network sees them.
 
     Returns
     -------
@@ -101,60 +127,50 @@ def paint(model, card, x_known, known, *, sampler="refreshed", steps=100, genera
         raise ValueError(f"strength must be between 0 (as it is) and 1 (all new), got {strength}")
     if steps < 1:
         raise ValueError(f"steps must be 1 or more, got {steps}")
-    if not callable(sampler) and sampler not in sampling.SAMPLERS:
-        raise ValueError(f"sampler must be one of {', '.join(sampling.SAMPLERS)}, got {sampler!r}")
-    sampler = sampling.SAMPLERS.get(sampler, sampler)
-    alpha_bar = weights.schedule(card, T=max(1000, steps))
+    step, corrector, calls = sampling.named(sampler)
+    alpha_bar = model.alpha_bar(max(1000, steps))
     alpha_bar = alpha_bar[: round(strength * (len(alpha_bar) - 1)) + 1]
     if len(alpha_bar) == 1:
         return x_known.clone()
     _, alpha_bar = schedules.respace(alpha_bar, max(1, round(steps * strength)))
-    prior = weights.prior(card, x_known.device)
-    bits, told = to_bits(card, x_known, known)
-    x_T = kernel.forward(bits, alpha_bar[-1].item(), prior, generator)
-    x_0 = sampler(
-        model, x_T, alpha_bar, prior=prior, known=told, x_known=bits, generator=generator, **options
+    bits, told = model.encode(x_known, known)
+    x_T = kernel.forward(bits, alpha_bar[-1].item(), model.prior, generator)
+    x = sampling.sample(
+        model.network, x_T, alpha_bar, step, corrector=corrector, prior=model.prior, known=told,
+        x_known=bits, bit=bit, generator=generator, callback=callback,
     )
-    written = voices.merge(weights.codec(card).decode(x_0))
-    return torch.where(known, x_known, written)  # to the letter, whatever the grid can hold
+    x = polish(model.network, x, told, bits, calls if polishing is None else polishing)
+    if callback:
+        callback(0, x, x)
+    return torch.where(known, x_known, model.decode(x))  # to the letter, whatever the grid holds
 
 
-def to_bits(card, x0, known):
-    """A roll and its mask as the bits that a model works on: (B, 1, P, L) -> (B, K, P, C) twice.
-
-    `known` may be None, and is then None.
-    """
-    codec, planes = weights.codec(card), card.get("planes", 1)
-    bits = codec.encode(voices.split(x0, planes, known, card.get("low", rolls.LOW)))
-    return bits, None if known is None else codec.known(known.expand(-1, planes, -1, -1))
-
-
-def generate(model, card, n=1, *, length=None, device="cpu", **options):
+def generate(model: Model, n: int = 1, *, length: int | None = None, device="cpu",
+             **options) -> Tensor:
     """`n` rolls from nothing (paper Fig. 4). Returns (n, 1, P, L); `length` in ticks."""
-    shape = (n, 1, card["pitches"], length or card["length"])
-    nothing = torch.zeros(shape, device=device)
-    return paint(model, card, nothing, nothing.bool(), **options)
+    nothing = torch.zeros(n, 1, model.pitches, length or model.length, device=device)
+    return paint(model, nothing, nothing.bool(), **options)
 
 
-def complete(model, card, x0, tick, **options):
+def complete(model: Model, x0: Tensor, tick: int, **options) -> Tensor:
     """Keep all before `tick`, write the rest (paper Fig. 5)."""
-    return paint(model, card, x0, before(x0, tick), **options)
+    return paint(model, x0, before(x0, tick), **options)
 
 
-def infill(model, card, x0, start, end, **options):
+def infill(model: Model, x0: Tensor, start: int, end: int, **options) -> Tensor:
     """Write ticks `start` to `end - 1`, keep the rest (paper Fig. 6)."""
-    return paint(model, card, x0, outside(x0, start, end), **options)
+    return paint(model, x0, outside(x0, start, end), **options)
 
 
-def harmonize(model, card, melody, **options):
+def harmonize(model: Model, melody: Tensor, **options) -> Tensor:
     """Write what lies below a melody (paper Fig. 8)."""
-    return paint(model, card, melody, above_melody(melody), **options)
+    return paint(model, melody, above_melody(melody), **options)
 
 
-def vary(model, card, x0, strength, **options):
+def vary(model: Model, x0: Tensor, strength: float, **options) -> Tensor:
     """Noise a roll up to t = strength · T and bring it back (paper Fig. 7)."""
     nothing = torch.zeros_like(x0, dtype=torch.bool)
-    return paint(model, card, x0, nothing, strength=strength, **options)
+    return paint(model, x0, nothing, strength=strength, **options)
 
 
 def random_prompts(x0, share, generator):

@@ -82,3 +82,6 @@ def respace(alpha_bar, steps):
 def beta(alpha_bar):
     """β_t = 1 - ᾱ_t/ᾱ_{t-1} for t = 1…T (Eq. 4, 5 read backwards). Shape (T,): β_t is [t - 1]."""
     return 1 - alpha_bar[1:] / alpha_bar[:-1]
+
+
+SCHEDULES = {"linear": linear, "cosine": cosine, "power": power, "spaced": spaced}

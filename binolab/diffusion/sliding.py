@@ -18,18 +18,19 @@ Chapter: 15 *Longer than the window*.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from binolab.diffusion import prompting
 
 
-def plan(card, known, *, overlap=None, window=None):
+def plan(model, known, *, overlap=None, window=None):
     """The windows that write a roll's free cells, from left to right.
 
     Parameters
     ----------
-    card : dict
-        From `weights.load`.
+    model : Model
     known : bool tensor (B, 1, P, L)
     overlap, window : int
         As in `paint`.
@@ -43,7 +44,7 @@ def plan(card, known, *, overlap=None, window=None):
         The last of a hole with known ticks behind it is centred on it, to whole beats, so that it
         sees as much known music after as before; it sees a beat before in any case.
     """
-    beat, window, overlap = _sizes(card, window, overlap)
+    beat, window, overlap = _sizes(model, window, overlap)
     length = known.shape[-1]
     if length % beat or not length:
         raise ValueError(
@@ -65,14 +66,13 @@ def plan(card, known, *, overlap=None, window=None):
     return found
 
 
-def paint(model, card, x_known, known, *, overlap=None, window=None, device=None, callback=None,
+def paint(model, x_known, known, *, overlap=None, window=None, device=None, callback=None,
           **options):
     """`prompting.paint` for a roll of any length: the free cells, window by window.
 
     Parameters
     ----------
-    model, card
-        From `weights.load`.
+    model : Model
     x_known : float tensor (B, 1, P, L) of bits
         The given roll, B pieces at once, L whole beats.
     known : bool tensor, same shape
@@ -102,53 +102,53 @@ def paint(model, card, x_known, known, *, overlap=None, window=None, device=None
     device = x_known.device if device is None else device
     x = x_known.clone()
     tick = torch.arange(x.shape[-1], device=known.device)
-    windows = plan(card, known, overlap=overlap, window=window)
+    windows = plan(model, known, overlap=overlap, window=window)
     for k, (start, fresh, stop) in enumerate(windows):
         kept = (known | (tick < fresh))[..., start:stop]
         x[..., start:stop] = prompting.paint(
-            model, card, x[..., start:stop].to(device), kept.to(device),
+            model, x[..., start:stop].to(device), kept.to(device),
             callback=callback and (lambda *state, k=k: callback(k, *state)), **options,
         ).to(x.device)
     return x
 
 
-def generate(model, card, n=1, *, length, **options):
+def generate(model, n=1, *, length, **options):
     """`n` pieces of `length` ticks from nothing. Returns (n, 1, P, length), as `paint`.
 
     The first window is `prompting.generate`, seed by seed. Chapter: 15.
     """
-    nothing = torch.zeros(n, 1, card["pitches"], length)
-    return paint(model, card, nothing, nothing.bool(), **options)
+    nothing = torch.zeros(n, 1, model.pitches, length)
+    return paint(model, nothing, nothing.bool(), **options)
 
 
-def extend(model, card, x0, length, **options):
+def extend(model, x0, length, **options):
     """Keep all of x0 (B, 1, P, L) and write on until the piece has `length` ticks, as `paint`."""
     more = length - x0.shape[-1]
     if more < 0:
         raise ValueError(f"length must be at least the {x0.shape[-1]} ticks given, got {length}")
     padded = torch.cat([x0, x0.new_zeros(*x0.shape[:-1], more)], -1)
-    return paint(model, card, padded, prompting.before(padded, x0.shape[-1]), **options)
+    return paint(model, padded, prompting.before(padded, x0.shape[-1]), **options)
 
 
-def stream(model, card, n=1, *, overlap=None, window=None, **options):
+def stream(model, n=1, *, overlap=None, window=None, **options):
     """A piece without end: yields finished stretches (n, 1, P, ·), and holds one window.
 
     The first stretch is a whole window, each further one `window - overlap` ticks. Put together
     they are `generate` of that length, seed by seed. `options` as for `prompting.generate`.
     Chapter: 15.
     """
-    beat, window, overlap = _sizes(card, window, overlap)
-    x = prompting.generate(model, card, n, length=window, **options)
+    beat, window, overlap = _sizes(model, window, overlap)
+    x = prompting.generate(model, n, length=window, **options)
     options.pop("device", None)
     yield x
     while True:
         x = torch.cat([x[..., -overlap:], x.new_zeros(*x.shape[:-1], window - overlap)], -1)
-        x = prompting.complete(model, card, x, overlap, **options)
+        x = prompting.complete(model, x, overlap, **options)
         yield x[..., overlap:]
 
 
-def joint(model, card, *, hop=None, window=None):
-    """A network for rolls of any length: it reads them in windows, and these vote.
+def joint(model, *, hop=None, window=None):
+    """A model for rolls of any length: its network reads them in windows, and these vote.
 
     Every `hop` ticks a window begins. Where windows overlap, the answer is the mean of what they
     say, weighted towards a window's middle, where it sees most. A sampler that is given this
@@ -157,20 +157,18 @@ def joint(model, card, *, hop=None, window=None):
 
     Parameters
     ----------
-    model, card
-        From `weights.load`.
+    model : Model
     hop, window : int
         Ticks, whole beats; by default half of what the model was trained on, and all of it.
 
     Returns
     -------
-    callable
-        ``model(x_t, alpha_bar_t, known)`` of the samplers, for `prompting.generate` and the rest.
+    Model, for `prompting.generate` and the rest.
 
     Chapter: 15.
     """
-    window = card["length"] if window is None else window
-    _, window, overlap = _sizes(card, window, None if hop is None else window - hop)
+    window = model.length if window is None else window
+    _, window, overlap = _sizes(model, window, None if hop is None else window - hop)
     hop = window - overlap
 
     def denoise(x_t, alpha_bar_t, known=None):
@@ -181,18 +179,19 @@ def joint(model, card, *, hop=None, window=None):
         total, votes = torch.zeros_like(x_t), x_t.new_zeros(length)
         for start in [*range(0, last, hop), last]:
             here = slice(start, start + window)
-            said = model(x_t[..., here], alpha_bar_t, None if known is None else known[..., here])
+            kept = None if known is None else known[..., here]
+            said = model.network(x_t[..., here], alpha_bar_t, kept)
             total[..., here] += weight * said
             votes[here] += weight
         return total / votes
 
-    return denoise
+    return replace(model, network=denoise)
 
 
-def _sizes(card, window, overlap):
+def _sizes(model, window, overlap):
     """Ticks of a beat, a window and its overlap; ValueError unless all are whole beats."""
-    beat = card["ticks"]
-    window = card["length"] if window is None else window
+    beat = model.ticks
+    window = model.length if window is None else window
     overlap = window // beat // 2 * beat if overlap is None else overlap
     for name, value, most in ("window", window, None), ("overlap", overlap, window - beat):
         if value % beat or value < beat or (most is not None and value > most):

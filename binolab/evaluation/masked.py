@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from binolab import model as weights
 from binolab.diffusion import likelihood, prompting
 from binolab.evaluation import features as metrics
 
@@ -28,7 +27,7 @@ def middle_half(x0):
     return prompting.outside(x0, quarter, x0.shape[-1] - quarter)
 
 
-def paint(model, card, x_known, known, *, batch=2, progress=False, label="sampling", steps=100,
+def paint(model, x_known, known, *, batch=2, progress=False, label="sampling", steps=100,
           **options):
     """`prompting.paint`, a few rolls at a time and with a bar over the steps.
 
@@ -37,7 +36,7 @@ def paint(model, card, x_known, known, *, batch=2, progress=False, label="sampli
     jobs = list(zip(x_known.split(batch), known.split(batch)))
     with tqdm(total=len(jobs) * steps, desc=label, unit="step", disable=not progress) as bar:
         return torch.cat([
-            prompting.paint(model, card, *job, steps=steps,
+            prompting.paint(model, *job, steps=steps,
                             callback=lambda t, *_: bar.update(t > 0), **options)
             for job in jobs
         ])
@@ -88,7 +87,7 @@ def surprise(probability, bits):
 
 
 @torch.no_grad()
-def cost(model, card, x0, known, training, *, steps=16, generator=None, batch=2, progress=False):
+def cost(model, x0, known, training, *, steps=16, generator=None, batch=2, progress=False):
     """Nats of a roll's free cells given its known ones, for the model and for `baselines`.
 
     ``bound`` is `likelihood.bound`, the chain's. ``single_call`` is what the network says of pure
@@ -96,8 +95,7 @@ def cost(model, card, x0, known, training, *, steps=16, generator=None, batch=2,
 
     Parameters
     ----------
-    model, card
-        From `weights.load`.
+    model : Model
     x0 : float tensor (N, 1, P, L) of bits
     known : bool tensor, same shape
     training : array of bits (M, P, L)
@@ -115,20 +113,20 @@ def cost(model, card, x0, known, training, *, steps=16, generator=None, batch=2,
     Chapter: 14.
     """
     some = {"generator": generator, "batch": batch}
-    prior, (bits, told) = weights.prior(card, x0.device), prompting.to_bits(card, x0, known)
+    prior, (bits, told) = model.prior, model.encode(x0, known)
     bound = likelihood.bound(
-        model, bits, weights.schedule(card, T=LEVELS), prior=prior, steps=steps, **some,
+        model.network, bits, model.alpha_bar(LEVELS), prior=prior, steps=steps, **some,
         known=told if known.any() else None, progress=progress,
     ).per_roll
     noise = torch.zeros_like(bits).add(prior).bernoulli(generator=generator)
     chances = torch.cat([
-        likelihood.belief(model, torch.where(k, x, z), torch.zeros(len(x), device=x.device), k)
+        likelihood.belief(model.network, torch.where(k, x, z), x.new_zeros(len(x)), k)
         for x, z, k in zip(bits.split(batch), noise.split(batch), told.split(batch))
     ])
     single = surprise(chances.cpu().numpy(), bits.cpu().numpy() > 0)[~told.cpu().numpy()]
     rolls, free = (t[:, 0].cpu().numpy() > 0 for t in (x0, ~known))
-    guesses = baselines(rolls, training, card["ticks"])
-    units = {"roll": 1, "beat": rolls.shape[2] / card["ticks"], "tick": rolls.shape[2],
+    guesses = baselines(rolls, training, model.ticks)
+    units = {"roll": 1, "beat": rolls.shape[2] / model.ticks, "tick": rolls.shape[2],
              "cell": max(free.sum() / len(free), 1)}  # fmt: skip
 
     def by_unit(nats):
@@ -143,7 +141,7 @@ def cost(model, card, x0, known, training, *, steps=16, generator=None, batch=2,
     }
 
 
-def harmonize(model, card, x0, **options):
+def harmonize(model, x0, **options):
     """Harmonize the top lines of rolls (N, 1, P, L) (`prompting.above_melody`) and compare.
 
     Returns
@@ -157,12 +155,12 @@ def harmonize(model, card, x0, **options):
     Chapter: 11.
     """
     known = prompting.above_melody(x0)
-    made = paint(model, card, x0, known, label="harmonizing", **options)
+    made = paint(model, x0, known, label="harmonizing", **options)
     same = ((made == x0) | ~known).all(-2)
     sung = prompting.melody_line(x0) >= 0
     kept = float(same[sung].double().mean()) if sung.any() else None
     own, truth = (
-        metrics.features(t[:, 0].cpu().numpy() > 0, low=card["low"], ticks=card["ticks"])
+        metrics.features(t[:, 0].cpu().numpy() > 0, **model.axes)
         for t in (made, x0)
     )
     picks = np.random.default_rng(0).integers(0, len(x0), (200, len(x0)))

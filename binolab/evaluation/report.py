@@ -28,39 +28,38 @@ MASKS = {  # what is known of the rolls whose other cells are paid for
 }
 
 
-def cut(pieces, card):
+def cut(pieces, model):
     """Windows of whole pieces as a model sees them, bool (N, P, L); ValueError if fewer than 2."""
-    pitches, length = card["pitches"], card["length"]
+    pitches, length = model.pitches, model.length
     wrong = next((p for p in pieces if p.roll.shape[0] != pitches), None)
     if wrong:
         raise ValueError(f"{wrong.name}: {wrong.roll.shape[0]} pitches; the model has {pitches}")
     found = datasets.held_out_windows(pieces, length, 10**9)[:, 0].numpy() > 0 if pieces else ()
     if len(found) < 2:
         raise ValueError(
-            f"too little music: {len(found)} window of {length // card['ticks']} beats where at "
+            f"too little music: {len(found)} window of {length // model.ticks} beats where at "
             "least two to learn from and two held out are needed; name a folder with more"
         )
     return found
 
 
-def sample(model, card, n=128, *, seed=0, **options):
+def sample(model, n=128, *, seed=0, **options):
     """`n` rolls from nothing, bool (n, P, L). `options` as for `conditional.paint`."""
-    device = next(model.parameters()).device
-    nothing = torch.zeros(n, 1, card["pitches"], card["length"], device=device)
+    device = model.device
+    nothing = torch.zeros(n, 1, model.pitches, model.length, device=device)
     generator = torch.Generator(device).manual_seed(seed)
-    made = conditional.paint(model, card, nothing, nothing.bool(), generator=generator, **options)
+    made = conditional.paint(model, nothing, nothing.bool(), generator=generator, **options)
     return made[:, 0].cpu().numpy() > 0
 
 
-def evaluate(model, card, held_out, training, *, n=128, steps=100, sampler="refreshed", bit="draw",
+def evaluate(model, held_out, training, *, n=128, steps=100, sampler="refreshed", bit="draw",
              seed=0, likelihood=True, prompts=True, levels=16, bootstraps=200, batch=2,
              progress=True, made=None):
     """Sample, compare, bound and harmonize.
 
     Parameters
     ----------
-    model, card
-        From `weights.load`.
+    model : Model
     held_out, training : list of datasets.Piece
         Held-out music is what all is compared with; training music gives the floor, the nearest
         neighbours and the baselines.
@@ -99,10 +98,10 @@ def evaluate(model, card, held_out, training, *, n=128, steps=100, sampler="refr
 
     Chapter: 14.
     """
-    windows = {"held_out": cut(held_out, card), "training": cut(training, card)}
+    windows = {"held_out": cut(held_out, model), "training": cut(training, model)}
     if n < 2:
         raise ValueError(f"at least two rolls must be made to compare them, got {n}")
-    device, begun, seconds = next(model.parameters()).device, time.perf_counter(), None
+    device, begun, seconds = model.device, time.perf_counter(), None
     writing = {"steps": steps, "sampler": sampler, "bit": bit, "batch": batch,
                "progress": progress}  # fmt: skip
 
@@ -110,17 +109,18 @@ def evaluate(model, card, held_out, training, *, n=128, steps=100, sampler="refr
         return torch.Generator(device).manual_seed(seed)
 
     if made is None:
-        made = sample(model, card, n, seed=seed, **writing)
+        made = sample(model, n, seed=seed, **writing)
         seconds = (time.perf_counter() - begun) / n
     sets = {"made": np.asarray(made, bool)} | windows
-    grid = {"low": card["low"], "ticks": card["ticks"]}
+    grid = model.axes
     compared = comparison.compare(
         *sets.values(), **grid, seed=seed, bootstraps=bootstraps,
         pieces=[p.roll for p in training],
     )
     document = {
         "facts": {
-            "network": card["network"], "parameters": sum(p.numel() for p in model.parameters()),
+            "network": model.card.network,
+            "parameters": sum(p.numel() for p in model.network.parameters()),
             "n": len(made), "steps": steps, "sampler": sampler, "bit": bit, "seed": seed,
             "pieces": {"held_out": len(held_out), "training": len(training)}, **grid,
             "device": device.type, "torch": torch.__version__, "seconds_a_roll": seconds,
@@ -129,15 +129,15 @@ def evaluate(model, card, held_out, training, *, n=128, steps=100, sampler="refr
         "statistics": {name: _finite(metrics.statistics(s, **grid)) for name, s in sets.items()},
         "comparison": compared,
     }
-    few = datasets.held_out_windows(held_out, card["length"], n).to(device)
+    few = datasets.held_out_windows(held_out, model.length, n).to(device)
     if prompts:
         _, document["harmonization"] = conditional.harmonize(
-            model, card, few, generator=generator(), **writing
+            model, few, generator=generator(), **writing
         )
     if likelihood:
         document["costs"] = {
             name: conditional.cost(
-                model, card, few, mask(few), windows["training"], steps=levels,
+                model, few, mask(few), windows["training"], steps=levels,
                 generator=generator(), batch=batch, progress=progress,
             )
             for name, mask in MASKS.items() if prompts or name == "nothing"

@@ -18,10 +18,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from binolab import model as weights
+from binolab import model as models
+from binolab.card import Card
 from binolab.diffusion import kernel, likelihood, prompting
 from binolab.diffusion.loss import loss
 from binolab.music.codec import Codec
+from binolab.networks import NETWORKS
 from binolab.training import checkpoints, devices
 from binolab.training.checkpoints import TrainingError
 from binolab.training.config import Config
@@ -117,8 +119,7 @@ class Run:
             )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            self.model = weights.build({"network": config.network, "arguments": arguments})
-            self.ema = weights.build({"network": config.network, "arguments": arguments})
+            self.model, self.ema = (NETWORKS[config.network](**arguments) for _ in range(2))
         check_size(self.model, pitches, config, self.codec.span)
         self.ema.load_state_dict(self.model.state_dict())
         form = torch.channels_last if config.network == "UNet" else torch.contiguous_format
@@ -130,26 +131,23 @@ class Run:
         )
         self.precision = devices.precision(device, config)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
-        self.card = {
-            "network": config.network, "arguments": arguments, "prior": prior,
-            "schedule": list(config.schedule), "T": config.T, "low": config.low,
-            "pitches": pitches, "ticks": config.ticks, "length": config.length,
-            "grid": self.codec.grid, "planes": config.planes,
-        }
-        weights.check(self.card)  # what could not be read again is not trained
-        self.rho = weights.prior(self.card, device)
-        self.alpha_bar = weights.schedule(self.card).float().to(device)
+        self.card = Card(  # checks: what could not be read again is not trained
+            config.network, arguments, prior, list(config.schedule), config.T, config.low, pitches,
+            config.ticks, config.length, self.codec.grid, config.planes,
+        )
+        self.rho = self.card.rho(device)
+        self.alpha_bar = self.card.alpha_bar().float().to(device)
         self.failed = torch.full((), -1, device=device)  # first step whose loss was not finite
         self.call = self.team.wrap(Logits(self.model))
         self.call = torch.compile(self.call) if compiled else self.call
 
     def begin(self, name):
-        """Take over the weights of a trained network (`weights.load`), to train them further.
+        """Take over the weights of a trained network (`model.load`), to train them further.
 
         What that network lacks, a block more say, begins as it was made: nearly the identity.
         Raises TrainingError when the two do not fit.
         """
-        trained, _ = weights.load(name)
+        trained = models.load(name).network
         try:
             left = self.model.load_state_dict(trained.state_dict(), strict=False)
         except RuntimeError as error:
@@ -157,7 +155,7 @@ class Run:
         if left.unexpected_keys:
             raise TrainingError(f"{name}: is another network, it has {left.unexpected_keys[0]}")
         self.ema.load_state_dict(self.model.state_dict())
-        self.card["start"] = Path(name).stem
+        self.card = replace(self.card, start=Path(name).stem)
 
     @property
     def finished(self):
@@ -275,8 +273,8 @@ class Run:
         facts = {"step": self.step, "elapsed": self.elapsed, "config": asdict(self.config),
                  "prior": self.prior, "scaler": self.scaler.state_dict(), "data": self.data,
                  "turn": self.turn}
-        card = self.card | {"trained": asdict(self.config) | {"step": self.step}}
-        weights.save(folder / "model.safetensors", self.ema, card)
+        card = replace(self.card, trained=asdict(self.config) | {"step": self.step})
+        models.save(folder / "model.safetensors", self.ema, card)
         checkpoints.write(folder, tensors, facts)
 
     @checkpoints.fitting

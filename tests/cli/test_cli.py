@@ -477,7 +477,7 @@ def test_train_on_a_folder_then_generate(tmp_path, capfd, monkeypatch):
     for i in range(1, 5):  # written by a network that knows nothing, so perhaps silent
         for ending in ("mid", "mp3", "png"):
             assert (out / "samples" / f"{i}.{ending}").stat().st_size > 0
-    card = weights.load(out)[1]
+    card = weights.load(out).card
     assert card["pitches"] % 8 == 0 and card["low"] <= 64 and 72 < card["low"] + card["pitches"]
     before = (out / "report.json").read_bytes()
     assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 3,
@@ -542,13 +542,13 @@ def test_train_takes_range_and_prior(tmp_path, capsys):
     data, out = midi_files(tmp_path / "data", 2), tmp_path / "run"
     assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 1, "--low", 60,
                "--pitches", 24, "--prior", 0.25, "--no-evaluation") == 0
-    card = weights.load(out)[1]
+    card = weights.load(out).card
     assert (card["low"], card["pitches"], card["prior"]) == (60, 24, 0.25)
     assert not (out / "samples").exists()
     more = tmp_path / "more"  # the range of the network that it begins with
     assert run("train", "--data", data, "--out", more, "--preset", "tiny", "--steps", 1, "--start",
                out, "--no-evaluation") == 0
-    assert weights.load(more)[1]["low"] == 60
+    assert weights.load(more).card["low"] == 60
 
 
 def test_start_brings_its_own_network_and_range(model, tmp_path, capsys):
@@ -556,7 +556,7 @@ def test_start_brings_its_own_network_and_range(model, tmp_path, capsys):
     assert run("train", "--data", data, "--out", out, "--start", model, "--steps", 1,
                "--batch", 2, "--no-evaluation") == 0
     capsys.readouterr()
-    assert weights.load(out)[1]["arguments"]["width"] == presets.PRESETS["tiny"].arguments["width"]
+    assert weights.load(out).card["arguments"]["width"] == presets.PRESETS["tiny"].arguments["width"]
     says = fault(capsys, "train", "--data", data, "--out", tmp_path / "r", "--start", model,
                  "--pitches", 64)
     assert "56 pitches" in says and "leave out --pitches" in says

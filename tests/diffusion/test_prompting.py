@@ -213,12 +213,12 @@ def test_prompts_for_several_planes_are_of_six_kinds_and_a_share_of_the_batch(pl
 # --- known cells ---------------------------------------------------------------------------------
 
 PROMPTS = {
-    "complete": (lambda x, **o: prompting.complete(model, CARD, x, 20, **o),
+    "complete": (lambda x, **o: prompting.complete(model, x, 20, **o),
                  lambda x: prompting.before(x, 20)),
-    "infill": (lambda x, **o: prompting.infill(model, CARD, x, 10, 30, **o),
+    "infill": (lambda x, **o: prompting.infill(model, x, 10, 30, **o),
                lambda x: prompting.outside(x, 10, 30)),
-    "harmonize": (lambda x, **o: prompting.harmonize(model, CARD, x, **o), prompting.above_melody),
-    "vary": (lambda x, **o: prompting.vary(model, CARD, x, 0.6, **o),
+    "harmonize": (lambda x, **o: prompting.harmonize(model, x, **o), prompting.above_melody),
+    "vary": (lambda x, **o: prompting.vary(model, x, 0.6, **o),
              lambda x: torch.zeros_like(x, dtype=torch.bool)),
 }
 HOW = [("naive", {}), ("xor", {}), ("xor", {"nested": True}), ("posterior", {}),
@@ -247,7 +247,7 @@ def test_any_painted_mask_comes_back_untouched(sampler, options, seed, share, st
     generator = seeded(seed)
     x = sampling.noise((2, 1, P, L), 0.3, generator)
     known = torch.rand(x.shape, generator=generator) < share
-    found = prompting.paint(model, CARD, x, known, sampler=sampler, steps=3, strength=strength,
+    found = prompting.paint(model, x, known, sampler=sampler, steps=3, strength=strength,
                             generator=generator, **options)
     assert torch.equal(found[known], x[known])
 
@@ -258,7 +258,7 @@ def test_at_full_strength_free_cells_say_nothing(sampler, options):
     x = sampling.noise((1, 1, P, L), 0.2, seeded())
     known = prompting.before(x, 20)
     other = torch.where(known, x, 1 - x)
-    a, b = (prompting.complete(model, CARD, v, 20, sampler=sampler, steps=5, generator=seeded(1),
+    a, b = (prompting.complete(model, v, 20, sampler=sampler, steps=5, generator=seeded(1),
                                **options) for v in (x, other))
     assert torch.equal(a, b)
 
@@ -268,7 +268,7 @@ def test_at_full_strength_free_cells_say_nothing(sampler, options):
 
 def test_strength_zero_returns_the_roll():
     x = sampling.noise((2, 1, P, L), 0.2, seeded())
-    found = prompting.vary(model, CARD, x, 0, generator=seeded())
+    found = prompting.vary(model, x, 0, generator=seeded())
     assert torch.equal(found, x) and found is not x
 
 
@@ -316,7 +316,7 @@ def test_the_levels_go_down_from_the_strength_that_is_asked(strength, steps):
         seen.append(alpha_bar)
         return x_T
 
-    prompting.vary(model, CARD, torch.zeros(1, 1, P, L), strength, sampler=watch, steps=steps)
+    prompting.vary(model, torch.zeros(1, 1, P, L), strength, sampler=watch, steps=steps)
     ((levels),) = seen
     assert len(levels) == max(1, round(strength * steps)) + 1
     place = 1 - levels.sqrt()  # t / T
@@ -340,7 +340,7 @@ def test_a_hundred_steps_and_one_roll_are_the_default():
 @pytest.mark.parametrize("steps", [0, -3])
 def test_fewer_than_one_step_is_refused(steps):
     with pytest.raises(ValueError, match=f"steps must be 1 or more, got {steps}"):
-        prompting.generate(model, CARD, steps=steps)
+        prompting.generate(model, steps=steps)
 
 
 def test_the_work_is_done_where_the_roll_is():
@@ -352,21 +352,21 @@ def test_the_work_is_done_where_the_roll_is():
     ):
         assert mask.device.type == "meta" and mask.shape == x.shape and mask.dtype == torch.bool
     for made in (
-        prompting.generate(model, CARD, 3, steps=2, device="meta"),
-        prompting.complete(model, CARD, x, 4, steps=2),
-        prompting.vary(model, CARD, x, 0.5, steps=2),
+        prompting.generate(model, 3, steps=2, device="meta"),
+        prompting.complete(model, x, 4, steps=2),
+        prompting.vary(model, x, 0.5, steps=2),
     ):
         assert made.device.type == "meta" and made.shape == x.shape
 
 
 def test_rolls_from_nothing_have_the_size_that_is_asked():
-    assert prompting.generate(model, CARD, steps=2).shape == (1, 1, P, L)
-    assert prompting.generate(model, CARD, 3, length=30, steps=2).shape == (3, 1, P, 30)
+    assert prompting.generate(model, steps=2).shape == (1, 1, P, L)
+    assert prompting.generate(model, 3, length=30, steps=2).shape == (3, 1, P, 30)
 
 
 @pytest.mark.parametrize("sampler", sampling.SAMPLERS)
 def test_the_seed_decides(sampler):
-    a, b, c = (prompting.generate(model, CARD, 2, sampler=sampler, steps=5, generator=seeded(s))
+    a, b, c = (prompting.generate(model, 2, sampler=sampler, steps=5, generator=seeded(s))
                for s in (1, 1, 2))
     assert torch.equal(a, b) and not torch.equal(a, c)
     assert not torch.equal(a[0], a[1])
@@ -375,14 +375,14 @@ def test_the_seed_decides(sampler):
 @pytest.mark.parametrize("strength", [-0.1, 1.01, 50, float("nan")])
 def test_a_strength_outside_0_to_1_is_refused(strength):
     with pytest.raises(ValueError, match="between 0 .* and 1"):
-        prompting.vary(model, CARD, torch.zeros(1, 1, P, L), strength)
+        prompting.vary(model, torch.zeros(1, 1, P, L), strength)
 
 
 def test_unknown_samplers_and_rules_are_refused():
     with pytest.raises(ValueError, match="naive, xor, posterior"):
-        prompting.generate(model, CARD, sampler="ddim")
+        prompting.generate(model, sampler="ddim")
     with pytest.raises(ValueError, match="draw or threshold"):
-        prompting.generate(model, CARD, bit="round", steps=2)
+        prompting.generate(model, bit="round", steps=2)
 
 
 @pytest.mark.parametrize("network", ["UNet", "FrameTransformer"])
@@ -416,7 +416,7 @@ def test_a_sampler_of_one_s_own_is_a_step_back():
     x = melody((5, 0, 12), (7, 12, 24))
     for turn, same in (1.1, "naive"), (-1.0, "posterior"):
         own, theirs = (
-            prompting.complete(model, CARD, x, 24, sampler=s, steps=6, generator=seeded(), **o)
+            prompting.complete(model, x, 24, sampler=s, steps=6, generator=seeded(), **o)
             for s, o in ((mixed, {"turn": turn}), (same, {}))
         )
         assert torch.equal(own, theirs)

@@ -5,16 +5,18 @@ meant to draw otherwise, its numbers here change in the same commit.
 """
 
 import zlib
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
+from binolab.card import Card
 from binolab.diffusion import prompting, sampling, schedules
 from binolab.diffusion import sliding as longer
+from binolab.model import Model
 
-CARD = {"prior": 0.0625, "schedule": ["power", 2], "T": 40, "pitches": 24, "low": 40, "ticks": 24,
-        "length": 96}
+CARD = Card("UNet", {}, 0.0625, ["power", 2], T=40, low=40, pitches=24, ticks=24, length=96)
 
 SAMPLERS = {
     "naive": 906278278, "xor": 3304100868, "xor nested": 3410629464, "posterior": 1183662976,
@@ -26,7 +28,7 @@ PROMPTS = {
 }
 
 
-def model(x_t, alpha_bar_t, known=None):
+def network(x_t, alpha_bar_t, known=None):
     """A bit is likely where its neighbours in time, and the octave below, sound."""
     near = (x_t.roll(1, -1) + x_t.roll(-1, -1)) / 4 + x_t.roll(12, -2) / 8
     return 0.03125 + 0.75 * (near + x_t / 4).clamp(max=1)
@@ -49,23 +51,28 @@ def song():
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_every_sampler_draws_what_it_drew(name):
-    word, *more = name.split()
-    options = {"nested": {"nested": True}, "refresh": {"refresh": 0.5}}.get("".join(more), {})
-    x_T = sampling.noise((2, 1, 24, 96), CARD["prior"], seeded())
-    x = sampling.SAMPLERS[word](
-        model, x_T, schedules.power(12, 2), prior=CARD["prior"], generator=seeded(), **options)
+    generator, x_T = seeded(), sampling.noise((2, 1, 24, 96), CARD.prior, seeded())
+    step, corrector, polish = sampling.named({
+        "xor nested": lambda *now: sampling.xor_mask(*now, uniform),
+        "posterior refresh": partial(sampling.posterior, refresh=0.5),
+    }.get(name, name))
+    if name == "xor nested":
+        uniform = torch.rand(x_T.shape, generator=generator)
+    x = sampling.sample(network, x_T, schedules.power(12, 2), step, corrector=corrector,
+                        prior=CARD.prior, generator=generator)
+    x = prompting.polish(network, x, torch.zeros_like(x) > 0, x, polish)
     assert crc(x) == SAMPLERS[name], f"{name}: {crc(x)}"
 
 
 @pytest.mark.parametrize("name", PROMPTS)
 def test_every_prompt_draws_what_it_drew(name):
-    x, how = song(), {"steps": 6, "generator": seeded()}
+    model, x, how = Model(network, CARD), song(), {"steps": 6, "generator": seeded()}
     made = {
-        "generate": lambda: prompting.generate(model, CARD, 2, **how),
-        "complete": lambda: prompting.complete(model, CARD, x, 48, **how),
-        "infill": lambda: prompting.infill(model, CARD, x, 24, 72, **how),
-        "harmonize": lambda: prompting.harmonize(model, CARD, x, **how),
-        "vary": lambda: prompting.vary(model, CARD, x, 0.5, **how),
-        "extend": lambda: longer.extend(model, CARD, x, 240, **how),
+        "generate": lambda: prompting.generate(model, 2, **how),
+        "complete": lambda: prompting.complete(model, x, 48, **how),
+        "infill": lambda: prompting.infill(model, x, 24, 72, **how),
+        "harmonize": lambda: prompting.harmonize(model, x, **how),
+        "vary": lambda: prompting.vary(model, x, 0.5, **how),
+        "extend": lambda: longer.extend(model, x, 240, **how),
     }[name]()
     assert crc(made) == PROMPTS[name], f"{name}: {crc(made)}"

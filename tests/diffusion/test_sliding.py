@@ -107,7 +107,7 @@ def test_known_cells_come_back_untouched(beats, overlap, seed):
     x = bits(beats * BEAT, seed, n=2)
     known = torch.rand(x.shape, generator=seeded(seed)) < 0.5
     before = x.clone()
-    found = longer.paint(model, CARD, x, known, overlap=overlap * BEAT, steps=2,
+    found = longer.paint(model, x, known, overlap=overlap * BEAT, steps=2,
                          generator=seeded(seed))
     assert found.shape == x.shape and set(found.unique().tolist()) <= {0.0, 1.0}
     assert torch.equal(found[known], x[known]) and torch.equal(x, before)
@@ -118,21 +118,21 @@ def test_one_window_is_prompting(sampler):
     x, how = bits(WINDOW), {"sampler": sampler, "steps": 4}
     known = prompting.before(x, 7)
     assert torch.equal(
-        longer.paint(model, CARD, x, known, generator=seeded(1), **how),
-        prompting.paint(model, CARD, x, known, generator=seeded(1), **how),
+        longer.paint(model, x, known, generator=seeded(1), **how),
+        prompting.paint(model, x, known, generator=seeded(1), **how),
     )
 
 
 def test_generate_is_a_plain_loop_of_completions():
     generator = seeded(3)
-    x = prompting.generate(model, CARD, 2, steps=3, generator=generator)
+    x = prompting.generate(model, 2, steps=3, generator=generator)
     while x.shape[-1] < 40:
         window = torch.cat([x[..., -8:], torch.zeros(2, 1, P, 8)], -1)
-        new = prompting.complete(model, CARD, window, 8, steps=3, generator=generator)
+        new = prompting.complete(model, window, 8, steps=3, generator=generator)
         x = torch.cat([x, new[..., 8:]], -1)
-    found = longer.generate(model, CARD, 2, length=40, steps=3, generator=seeded(3))
+    found = longer.generate(model, 2, length=40, steps=3, generator=seeded(3))
     assert torch.equal(found, x)
-    endless = longer.stream(model, CARD, 2, steps=3, generator=seeded(3))
+    endless = longer.stream(model, 2, steps=3, generator=seeded(3))
     assert torch.equal(torch.cat(list(islice(endless, 4)), -1), x)
 
 
@@ -152,12 +152,12 @@ def test_a_window_sees_its_overlap_and_no_more():
 
 def test_extend_keeps_the_piece_and_reads_its_end_only():
     x = bits(24)
-    found = longer.extend(model, CARD, x, 48, steps=2, generator=seeded(1))
+    found = longer.extend(model, x, 48, steps=2, generator=seeded(1))
     assert found.shape[-1] == 48 and torch.equal(found[..., :24], x)
     other = torch.cat([1 - x[..., :16], x[..., 16:]], -1)  # another beginning
-    again = longer.extend(model, CARD, other, 48, steps=2, generator=seeded(1))
+    again = longer.extend(model, other, 48, steps=2, generator=seeded(1))
     assert torch.equal(found[..., 24:], again[..., 24:])
-    assert torch.equal(longer.extend(model, CARD, x, 24), x)
+    assert torch.equal(longer.extend(model, x, 24), x)
 
 
 def test_a_long_hole_hears_both_sides():
@@ -171,7 +171,7 @@ def test_a_long_hole_hears_both_sides():
 
 def test_the_callback_counts_windows():
     told = []
-    longer.generate(model, CARD, length=32, steps=2, generator=seeded(),
+    longer.generate(model, length=32, steps=2, generator=seeded(),
                     callback=lambda k, t, x_t, x0_hat: told.append((k, t)))
     assert told == [(k, t) for k in range(3) for t in (2, 1, 0)]
 
@@ -186,9 +186,9 @@ def test_the_callback_counts_windows():
 ])
 def test_nonsense_is_refused(wrong, says):
     with pytest.raises(ValueError, match=says):
-        longer.generate(model, CARD, steps=1, **wrong)
+        longer.generate(model, steps=1, **wrong)
     with pytest.raises(ValueError, match="at least the 32 ticks given"):
-        longer.extend(model, CARD, bits(32), 16)
+        longer.extend(model, bits(32), 16)
 
 
 # --- joint windows -------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ def test_nonsense_is_refused(wrong, says):
 def test_joint_windows_that_agree_say_what_each_says():
     """A network that looks at one tick at a time does not notice that it is cut into windows."""
     x = bits(44, n=2)
-    together = longer.joint(model, CARD, hop=4)
+    together = longer.joint(model, hop=4)
     assert torch.allclose(together(x, torch.tensor([0.5, 0.5])), model(x, None))
 
 
@@ -219,7 +219,7 @@ def test_joint_windows_take_any_length_and_prompt(length):
     together = longer.joint(watched(seen), CARD)
     x = bits(length)
     known = prompting.before(x, 4)
-    found = prompting.paint(together, CARD, x, known, steps=2, generator=seeded())
+    found = prompting.paint(together, x, known, steps=2, generator=seeded())
     assert torch.equal(found[known], x[known]) and not torch.equal(found, x)
     assert {s.shape[-1] for s, _ in seen} == {min(length, WINDOW)}
 

@@ -107,7 +107,7 @@ def test_a_single_call_is_paid_for_free_cells_alone(mask):
     x0 = torch.from_numpy(rolls)[:, None].float()
     known = evaluation.MASKS[mask](x0)
     model = independent(0.3)
-    cost = conditional.cost(model, CARD, x0, known, music(5), steps=4,
+    cost = conditional.cost(model, x0, known, music(5), steps=4,
                             generator=torch.Generator().manual_seed(0))
     free = ~known[:, 0].numpy()
     nats = -np.log(np.where(rolls, 0.3, 0.7))[free].sum() / len(rolls)
@@ -148,7 +148,7 @@ def test_paint_in_batches_keeps_what_is_known(tiny):
 def test_harmony_of_the_original_is_the_original(tiny, monkeypatch):
     """Were the model's harmony Bach's own, every ratio would be 1."""
     x0 = torch.from_numpy(music(7))[:, None].float()
-    monkeypatch.setattr(conditional, "paint", lambda model, card, x0, known, **_: x0)
+    monkeypatch.setattr(conditional, "paint", lambda model, x0, known, **_: x0)
     made, report = conditional.harmonize(*tiny, x0)
     assert made is x0 and report["melody_kept"] == 1
     for row in report["features"].values():
@@ -209,7 +209,7 @@ def test_too_little_music(tiny):
         ([Piece("wide", np.zeros((9, LENGTH), bool))], pieces(1), 4, "wide: 9 pitches"),
     ):
         with pytest.raises(ValueError, match=says):
-            evaluation.evaluate(model, card, held_out, learned, n=n)
+            evaluation.evaluate(model, held_out, learned, n=n)
 
 
 def test_report_says_what_the_document_holds(document):

@@ -103,10 +103,10 @@ def test_what_is_given_comes_back_to_the_letter_whatever_the_grid_holds(singer, 
     generator = torch.Generator().manual_seed(0)
     x = (torch.rand(2, 1, 32, 384, generator=generator) < 0.1).float()  # off the grid, and too many
     known = torch.rand(x.shape, generator=generator) < 0.7
-    made = prompting.paint(model, card, x, known, sampler=sampler, steps=3, generator=generator)
+    made = prompting.paint(model, x, known, sampler=sampler, steps=3, generator=generator)
     assert made.shape == x.shape and torch.equal(made[known], x[known])
     assert set(made.unique().tolist()) <= {0.0, 1.0}
-    same = prompting.vary(model, card, x, 0.0)
+    same = prompting.vary(model, x, 0.0)
     assert torch.equal(same, x)
 
 
@@ -114,7 +114,7 @@ def test_such_a_run_goes_on_and_its_card_says_on_which_bits_it_works(singer):
     model, card = singer
     assert (card["grid"], card["planes"], card["network"]) == (4, 4, "BeatTransformer")
     assert weights.prior(card).shape == (8, 1, 1) and weights.codec(card).span == 6
-    made = prompting.generate(model, card, 2, steps=2, generator=torch.Generator().manual_seed(1))
+    made = prompting.generate(model, 2, steps=2, generator=torch.Generator().manual_seed(1))
     assert made.shape == (2, 1, 32, 384)
 
 

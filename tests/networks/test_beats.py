@@ -142,7 +142,7 @@ def test_weights_come_back_with_their_grid_and_every_rho(rho, mixers, tmp_path):
     card = CARD | {"prior": rho, "arguments": arguments}
     model = weights.build(card).eval()
     torch.nn.init.normal_(model.last.weight)
-    weights.save(tmp_path / "m.safetensors", model, card, torch.float32)
+    weights.save(tmp_path / "m.safetensors", model, torch.float32)
     again, facts = weights.load(tmp_path / "m.safetensors")
     assert facts == card and weights.codec(facts).grid == 4
     assert torch.equal(weights.prior(facts), torch.tensor(rho)[..., None])

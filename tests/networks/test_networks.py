@@ -196,7 +196,7 @@ def test_weights_come_back_exactly_in_single_precision_and_closely_in_half(card,
     card, x, level = card | FACTS, noise(1, 1, 24, 48), torch.tensor([0.3])
     model = weights.build(card).eval()
     for dtype, close in ((torch.float32, 0), (torch.float16, 2e-3)):
-        weights.save(tmp_path / "m.safetensors", model, card, dtype)
+        weights.save(tmp_path / "m.safetensors", model, dtype)
         again, facts = weights.load(tmp_path / "m.safetensors")
         assert facts == card and not again.training
         assert type(again) is type(model)
@@ -211,8 +211,8 @@ def test_weights_come_back_exactly_in_single_precision_and_closely_in_half(card,
 def test_half_precision_is_the_default_and_half_the_size(tmp_path):
     card = CARDS[1] | FACTS
     model = weights.build(card)
-    weights.save(tmp_path / "half.safetensors", model, card)
-    weights.save(tmp_path / "full.safetensors", model, card, torch.float32)
+    weights.save(tmp_path / "half.safetensors", model)
+    weights.save(tmp_path / "full.safetensors", model, torch.float32)
     saved = [(tmp_path / f"{n}.safetensors").stat().st_size for n in ("full", "half")]
     numbers = sum(p.numel() for p in model.parameters())
     assert abs(saved[0] - saved[1] - 2 * numbers) < 200  # the headers differ by some digits
@@ -220,7 +220,7 @@ def test_half_precision_is_the_default_and_half_the_size(tmp_path):
 
 def test_a_run_folder_is_a_models_name(tmp_path):
     weights.save(tmp_path / "model.safetensors", weights.build(CARDS[0]), CARDS[0] | FACTS)
-    assert weights.load(tmp_path)[1]["network"] == "UNet"
+    assert weights.load(tmp_path).card["network"] == "UNet"
     assert weights.load(str(tmp_path))[1]["network"] == "UNet"
 
 
@@ -241,7 +241,7 @@ def test_missing_weights_are_refused_with_the_names_that_ship(tmp_path, monkeypa
     monkeypatch.setattr(files, "data_folder", lambda: tmp_path)
     weights.save(tmp_path / "best.safetensors", weights.build(CARDS[0]), CARDS[0] | FACTS)
     (tmp_path / "empty run").mkdir()
-    assert weights.load("best")[1]["network"] == "UNet"
+    assert weights.load("best").card["network"] == "UNet"
     refused("bset", "bset", "(best)", "training run")
     refused(tmp_path / "no.safetensors", "no such model")
     refused(tmp_path / "empty run", "no such model")
@@ -333,7 +333,7 @@ def test_weights_that_are_not_finite_are_named(tmp_path):
     for value in float("nan"), float("inf"), 1e31:
         model = weights.build(card)
         model.norm.bias.data[3] = value
-        weights.save(path, model, card, torch.float32)
+        weights.save(path, model, torch.float32)
         refused(path, "norm.bias holds numbers that are not finite, or beyond 65,504")
 
 
@@ -346,7 +346,7 @@ def test_weights_whose_products_are_not_finite_are_refused(card, tmp_path):
         model = weights.build(card).requires_grad_(False)
         for value in model.parameters():
             value.copy_(torch.randn_like(value).sign() * size)
-        weights.save(path, model, card)
+        weights.save(path, model)
         with torch.no_grad():
             answers.append(model(x, torch.tensor([0.0, 0.9])).isfinite().all())
         try:
@@ -367,7 +367,7 @@ def test_a_card_of_nested_lists_is_refused(tmp_path):
 def test_weights_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
     path, card = tmp_path / "m.safetensors", CARDS[0] | FACTS
     model = weights.build(card)
-    weights.save(path, model, card)
+    weights.save(path, model)
     whole = path.read_bytes()
 
     def disk_full(file, data):
@@ -377,6 +377,6 @@ def test_weights_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "write_bytes", disk_full)
     with pytest.raises(OSError):
-        weights.save(path, model, card)
+        weights.save(path, model)
     assert [p.name for p in tmp_path.iterdir()] == ["m.safetensors"]
     assert path.read_bytes() == whole

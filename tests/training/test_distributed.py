@@ -138,9 +138,9 @@ def test_ctrl_c_stops_all_and_leaves_a_run(outcome):
     folder, _, said = outcome
     out = folder / "endless"
     assert said.count("pieces to learn from") == 1 and said.count("Go on with") == 1
-    step = weights.load(out)[1]["trained"]["step"]
+    step = weights.load(out).card["trained"]["step"]
     assert step > 0 and not (out / "report.md").exists()
-    card = weights.load(out)[1]
+    card = weights.load(out).card
     config = dataclasses.replace(presets.PRESETS["tiny"], steps=100_000, low=card["low"])
     alone = training.Run(config, card["prior"], card["pitches"], torch.device("cpu"))
     assert alone.restore(out) is None and alone.step == step

@@ -336,7 +336,7 @@ def test_a_run_leaves_what_it_promises(go, tmp_path, pieces):
     assert [r["samples"] for r in rows] == list(range(4, 33, 4))
     for valid in (r["valid"] for r in rows):
         assert len(valid) == 11 and "bound" in valid and min(valid.values()) > 0
-    model, card = weights.load(folder)
+    model = weights.load(folder)
     assert card["trained"]["step"] == run.step == 8
     assert (card["pitches"], card["length"], card["prior"]) == (PITCHES, 48, 0.1)
     for key, value in run.ema.state_dict().items():  # the average is what is to be used
@@ -394,7 +394,7 @@ def test_ctrl_c_leaves_a_checkpoint_that_can_be_used(go, number, tmp_path, usual
     handler = usual(number)
     run = go(TINY, "run", stop=2, number=number)
     assert run.step == 2 and signal.getsignal(number) is handler
-    model, card = weights.load(tmp_path / "run")
+    model = weights.load(tmp_path / "run")
     assert card["trained"]["step"] == 2
     assert model(torch.zeros(1, 1, PITCHES, 48), torch.tensor([0.5])).isfinite().all()
     assert not [n for n in contents(tmp_path / "run") if n.endswith(".tmp") or ".tmp." in n]
@@ -422,7 +422,7 @@ def test_a_stop_at_any_moment_loses_no_step(go, asked, tmp_path, monkeypatch):
 
     monkeypatch.setattr(training, "stopping", lambda: contextlib.nullcontext(Stop()))
     run = go(dataclasses.replace(PAPER, steps=5), "run")
-    assert weights.load(tmp_path / "run")[1]["trained"]["step"] == run.step > 0
+    assert weights.load(tmp_path / "run").card["trained"]["step"] == run.step > 0
 
 
 def test_a_finished_run_that_is_resumed_stays_as_it_is(go, tmp_path):
@@ -599,7 +599,7 @@ def test_a_finished_run_goes_on_to_more_steps(go, tmp_path):
     for row in rows[8:]:  # as in a run of 14 from the first
         assert row["rate"] == pytest.approx(rate_at(more, row["step"]))
     assert json.loads((tmp_path / "run" / "config.json").read_text())["steps"] == 14
-    assert weights.load(tmp_path / "run")[1]["trained"]["steps"] == 14
+    assert weights.load(tmp_path / "run").card["trained"]["steps"] == 14
     go(more, "parts", resume=True, stop=10)
     assert go(more, "parts", resume=True).step == 14
     whole, parts = (load_file(tmp_path / n / checkpoints.NAME) for n in ("run", "parts"))
@@ -698,7 +698,7 @@ def test_another_size_trains(tmp_path):
     )
     pieces = [Piece("a", roll)]
     training.train(config, pieces, pieces, tmp_path / "run", prior=0.05, progress=False)
-    model, card = weights.load(tmp_path / "run")
+    model = weights.load(tmp_path / "run")
     assert (card["pitches"], card["length"], card["low"]) == (88, 64, 21)
     assert model(torch.zeros(1, 1, 88, 64), torch.tensor([0.5])).shape == (1, 1, 88, 64)
 
@@ -776,7 +776,7 @@ def test_a_trained_network_can_be_trained_further_and_given_more(go, tmp_path):
     """What fits is taken over; a block and mixers more hardly change what it answers at first."""
     config = dataclasses.replace(TINY, network="FrameTransformer", loss="bound")
     go(config, "first")
-    old, card = weights.load(tmp_path / "first")
+    old = weights.load(tmp_path / "first")
     more = dataclasses.replace(
         config, arguments=config.arguments | {"depth": card["arguments"]["depth"] + 1, "mixers": 1}
     )
