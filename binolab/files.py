@@ -27,9 +27,26 @@ def replacing(path):
         temporary.unlink(missing_ok=True)
 
 
-def check_writable(path):
-    """OSError unless `replacing` could write here; leaves nothing behind."""
-    _beside(path)[1].unlink()
+def check_writable(path: Path) -> None:
+    """ValueError, with the remedy, unless `replacing` can write here; leaves nothing behind."""
+    fault = None
+    if not path.parent.is_dir():
+        fault = f"{path.parent}: no such folder; make it first or"
+    elif not os.access(path.parent, os.W_OK):
+        fault = f"{path.parent}: the folder is read-only;"
+    elif path.is_dir():
+        raise ValueError(f"{path}: is a folder; name a file in it")
+    elif path.exists() and not path.is_file():
+        fault = f"{path}: is not a file;"
+    elif path.exists() and not os.access(path, os.W_OK):
+        fault = f"{path}: is read-only;"
+    else:
+        try:
+            _beside(path)[1].unlink()
+        except OSError as error:
+            fault = f"{path}: cannot be written ({error.strerror});"
+    if fault:
+        raise ValueError(f"{fault} choose another `out`")
 
 
 def _beside(path):

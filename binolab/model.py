@@ -221,5 +221,5 @@ def pick_device(device: str = "auto") -> torch.device:
     try:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError):
-        raise ValueError(f"no device {device!r} here; --device takes auto, cpu or cuda") from None
+        raise ValueError(f"no device {device!r} here; `device` takes auto, cpu or cuda") from None
     return torch.device(device)

@@ -1,13 +1,12 @@
 """A whole run: the music to learn from, and what a finished run leaves beside its weights.
 
-`training.train` makes the weights; here is what `binolab train` does before and after it.
+`training.loop.train` makes the weights; here is what `binolab train` does before and after it.
 
 Chapter: 07 *Training it*.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import sys
@@ -18,10 +17,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 
-from binolab import files
+from binolab import datasets, files
+from binolab.evaluation import page, report
+from binolab.model import load
 from binolab.music import rolls
-from binolab.training import checkpoints
+from binolab.show import audio, plotting
+from binolab.training import batches, checkpoints, devices, loop
+from binolab.training.config import PRESETS
 
 SAMPLES, SAMPLE_STEPS = 4, (50, 20)  # rolls; steps of the sampler, or fewer for a slow network
 STEPS = 20  # of the sampler, in the small report
@@ -29,19 +33,20 @@ WINDOWS = {"training": 300, "held_out": 100}  # at most so many are compared
 
 
 def carry_out(options):
-    """`binolab train`: its options, from `binolab.cli.options`."""
-    from binolab.training import devices
-    from binolab.training import loop as training
+    """`binolab train`: its options, from `cli.options`."""
+    for name in ("steps", "batch", "minutes", "rate"):
+        value = getattr(options, name)
+        if value is not None and value <= 0:
+            raise ValueError(f"`{name}` must be more than 0, got {value}")
+    if options.steps is not None and options.minutes is not None:
+        raise ValueError("`steps` and `minutes` both say when to stop; give one of them")
 
     team = devices.team(options.device)
-    with training.claimed(options.out, team, options.resume):
+    with loop.claimed(options.out, team, options.resume):
         _carry_out(options, team)
 
 
 def _carry_out(options, team):
-    from binolab import datasets
-    from binolab.training import batches
-    from binolab.training import loop as training
 
     config, grid = settings(options)
     bars = team.first and sys.stderr.isatty()
@@ -51,13 +56,13 @@ def _carry_out(options, team):
     lit = datasets.density(music.training)
     prior = lit if options.prior is None else options.prior
     if not 0 < prior < 1:
-        raise ValueError(f"the share of lit cells must lie between 0 and 1, got {prior:g}: --prior")
+        raise ValueError(f"the share of lit cells must lie between 0 and 1, got {prior:g}: `prior`")
     if options.prior is None and config.rho != "all":
         prior = batches.frequency(batches.Bank(music.training, config, "cpu"), config.rho)
     if team.first:
         print(f"{len(music.training)} pieces to learn from, {len(music.held_out)} held out; MIDI "
               f"{music.low} to {music.low + music.pitches - 1}, density {lit:.4f}", flush=True)
-    run = training.train(
+    run = loop.train(
         replace(config, low=music.low), music.training, music.held_out, options.out, prior=prior,
         start=options.start, resume=options.resume, device=options.device, every=options.every,
         compiled=options.compile, progress=bars,
@@ -94,10 +99,7 @@ def settings(options):
     With ``--resume`` a run keeps its total, of steps or minutes, unless another is given.
     With ``--start`` and no preset the run goes on with that model's network and schedule, gently.
     """
-    from binolab.model import load
-    from binolab.training import config as presets
-
-    config = presets.PRESETS[options.preset or "book"]
+    config = PRESETS[options.preset or "book"]
     grid = {"low": options.low, "pitches": options.pitches}
     if options.start is not None:
         card = load(options.start).card
@@ -112,7 +114,7 @@ def settings(options):
         if grid["pitches"] not in (None, card.pitches):
             raise ValueError(
                 f"{options.start} writes {card.pitches} pitches from MIDI {card.low}, so "
-                f"--pitches {grid['pitches']} cannot begin with it: leave out --pitches or --start"
+                f"`pitches` {grid['pitches']} cannot begin with it: leave out `pitches` or `start`"
             )
         if options.data != "chorales":  # its range, unless told otherwise
             grid = {k: getattr(card, k) if v is None else v for k, v in grid.items()}
@@ -160,9 +162,6 @@ def leave(folder, music, *, name, command=None, seed=0, share=0.1, device="cpu",
     str
         What was left, a line each, as soon as it is: samples, curve, report.
     """
-    from binolab.evaluation import report as evaluation
-    from binolab.model import load
-
     folder = Path(folder)
     model = load(folder, device)
     taken = checkpoints.Log(folder).rows()[-1].get("elapsed", 0.0)
@@ -181,9 +180,9 @@ def leave(folder, music, *, name, command=None, seed=0, share=0.1, device="cpu",
     options = {"n": n, "steps": STEPS, "seed": seed, "batch": batch, "progress": progress}
     try:
         begun = time.perf_counter()
-        made = evaluation.sample(model, **options)
+        made = report.sample(model, **options)
         seconds = (time.perf_counter() - begun) / n
-        document = evaluation.evaluate(
+        document = report.evaluate(
             model, few["held_out"], few["training"], made=made, likelihood=whole,
             prompts=whole, **options,
         )
@@ -193,7 +192,7 @@ def leave(folder, music, *, name, command=None, seed=0, share=0.1, device="cpu",
     document["facts"] |= {
         "model": str(folder), "data": str(name), "seconds_a_roll": seconds,
     } | ({"command": command} if command else {})
-    write_report(folder / "report", document, made, evaluation.cut(few["held_out"], model))
+    page.write(folder / "report", document, made, report.cut(few["held_out"], model))
     yield f"{folder / 'report.md'}, .json, .png: {n} rolls beside held-out music"
 
 
@@ -224,13 +223,10 @@ def thin(pieces, length, most):
 
 
 def write_samples(folder, model, tempo, **options):
-    """A few pieces from nothing, as MIDI, MP3 and PNG; `options` as for `evaluation.sample`."""
-    from binolab.evaluation import report as evaluation
-    from binolab.show import audio, plotting
-
+    """A few pieces from nothing, as MIDI, MP3 and PNG; `options` as for `report.sample`."""
     target = Path(folder) / "samples"
     target.mkdir(exist_ok=True)
-    made = evaluation.sample(model, SAMPLES, **options)
+    made = report.sample(model, SAMPLES, **options)
     grid = model.axes
     for i, roll in enumerate(made, 1):
         midi = rolls.to_midi(roll, tempo=tempo, **grid)
@@ -241,9 +237,7 @@ def write_samples(folder, model, tempo, **options):
 
 def curve(folder):
     """Draw the log of a run into its `curve.png`: the loss, and the bound on held-out music."""
-    from matplotlib.figure import Figure
 
-    from binolab.show import plotting
 
     rows = checkpoints.Log(folder).rows()
     figure = Figure(figsize=(9, 3.4), layout="constrained")
@@ -258,16 +252,3 @@ def curve(folder):
         right.set_yscale("log")
     with files.replacing(Path(folder) / "curve.png") as temporary:
         figure.savefig(temporary, format="png", dpi=110)
-
-
-def write_report(path, document, made, real):
-    """Write an evaluation as path.json, path.md and path.png: all three, or none."""
-    from binolab.evaluation import report as evaluation
-
-    with ExitStack() as stack:
-        new = [stack.enter_context(files.replacing(path.with_suffix(ending)))
-               for ending in (".json", ".md", ".png")]
-        text = json.dumps(document, indent=1, allow_nan=False) + "\n"
-        new[0].write_text(text, encoding="utf-8")
-        new[1].write_text(evaluation.report(document), encoding="utf-8")
-        evaluation.page(document, made, real).savefig(new[2], format="png", dpi=110)

@@ -7,13 +7,15 @@ Chapter: 14 *How good is it?*.
 
 from __future__ import annotations
 
+import json
 import re
+from contextlib import ExitStack
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from binolab.evaluation import comparison
-from binolab.files import printable
+from binolab.files import printable, replacing
 from binolab.show import plotting
 from binolab.show.plotting import HUES, INK, LINE, MADE, MARKS, PAPER
 
@@ -284,3 +286,23 @@ def _plot_harmony(ax, found):
     ax.set_xlabel("made / held out, whose value is in brackets; band: ±10 %", fontsize=8.5)
     ax.set_title("harmonizing held-out melodies", loc="left", fontsize=11, color=INK)
     plotting._quiet(ax, grid="x")
+
+
+ENDINGS = (".json", ".md", ".png")
+
+
+def paths(path):
+    """The three files of a report."""
+    return [path.with_name(path.name + ending) for ending in ENDINGS]
+
+
+def write(path, document, made, held_out):
+    """Write a document as path.json, path.md and path.png, all or none; return the words."""
+    said = report(document)
+    with ExitStack() as stack:
+        new = [stack.enter_context(replacing(file)) for file in paths(path)]
+        text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+        new[0].write_text(text, encoding="utf-8")
+        new[1].write_text(said, encoding="utf-8")
+        page(document, made, held_out).savefig(new[2], format="png", dpi=110)
+    return said

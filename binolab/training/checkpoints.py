@@ -194,7 +194,7 @@ def read(folder):
     folder, damage = Path(folder), []
     paths = [folder / NAME, folder / PREVIOUS]
     if not any(p.is_file() for p in paths):
-        raise TrainingError(f"{paths[0]}: nothing to resume; start the run without --resume")
+        raise TrainingError(f"{paths[0]}: nothing to resume; start the run without `resume`")
     for path in paths:
         if not path.is_file():
             continue

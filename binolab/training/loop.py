@@ -181,9 +181,9 @@ def check_folder(folder, resume=False):
     if folder.is_file():
         raise TrainingError(f"{folder}: is a file; name a folder")
     if taken and not resume:
-        raise TrainingError(f"{folder}: already holds a run; add --resume or name another folder")
+        raise TrainingError(f"{folder}: already holds a run; add `resume` or name another folder")
     if resume and not taken:
-        raise TrainingError(f"{folder}: nothing to resume; start the run without --resume")
+        raise TrainingError(f"{folder}: nothing to resume; start the run without `resume`")
     if not taken and (name := checkpoints.foreign(folder)):
         raise TrainingError(
             f"{folder}: holds no run, but a {name} that a run would write over; name another folder"
@@ -218,7 +218,7 @@ def keep(run, folder, log, row):
     except OSError as error:
         raise TrainingError(
             f"{folder}: the checkpoint of step {run.step} could not be written ({error.strerror}); "
-            + ("the one before is as it was: make room, and go on with --resume" if kept(folder)
+            + ("the one before is as it was: make room, and go on with `resume`" if kept(folder)
                else "there is none before it: make room, and start again")
         ) from None
 
@@ -281,7 +281,7 @@ def look(run, total, since, folder):
             f"the loss is not finite at step {failed}: the run stops, "
             + (f"and {folder / checkpoints.NAME} keeps the last good weights" if kept(folder)
                else "with nothing kept")
-            + "; a lower --rate or another --seed may go further"
+            + "; a lower `rate` or another `seed` may go further"
         )
     return mean / (run.step - since)
 

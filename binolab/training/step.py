@@ -115,7 +115,7 @@ class Run:
         if config.batch % self.team.size:
             raise TrainingError(
                 f"a batch of {config.batch} rolls cannot be shared evenly by {self.team.size} "
-                f"processes; --batch {-(-config.batch // self.team.size) * self.team.size} can"
+                f"processes; `batch` {-(-config.batch // self.team.size) * self.team.size} can"
             )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
@@ -290,7 +290,7 @@ class Run:
         if changed := checkpoints.difference(facts.get("data"), self.data):
             raise TrainingError(
                 f"{folder}: the data changed since the run began: {changed}; resume with the same, "
-                f"or begin another run with --start {folder}"
+                f"or begin another run with `start` {folder}"
             )
         given = asdict(Config()) | facts["config"]  # an older checkpoint knows fewer settings
         mine = json.loads(json.dumps(asdict(self.config) | {"prior": self.prior}))
@@ -326,7 +326,7 @@ class Run:
             if self.finished:
                 raise TrainingError(
                     f"{folder}: the run has had {self.step} steps in {self.elapsed / 60:.3g} "
-                    "minutes; give --steps or --minutes that are more"
+                    "minutes; give `steps` or `minutes` that are more"
                 )
             rate = rate_at(before, self.step, self.elapsed, self.turn)
             self.turn = (self.step, self.elapsed, rate)
@@ -344,6 +344,6 @@ def check_size(model, pitches, config, span=1):
         fewer, more = pitches // stride * stride, -(-pitches // stride) * stride
         raise TrainingError(
             f"rolls of {pitches} pitches: the UNet halves them {len(model.down)} times and takes "
-            f"multiples of {stride}; --pitches {more} can be taken"
+            f"multiples of {stride}; `pitches` {more} can be taken"
             + (f", or {fewer}" if fewer else "")
         )
