@@ -13,7 +13,6 @@ kept under _build/fuzz and tried again with ``--again FILE``. Exit status 1 wher
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import random
@@ -24,7 +23,6 @@ import tempfile
 import time
 import traceback
 import warnings
-import zipfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +37,7 @@ from safetensors.torch import save  # noqa: E402
 from binolab import files
 from binolab import model as weights
 from binolab.cli import main as cli
-from binolab.datasets import archive, fetching, folders, maestro
+from binolab.datasets import archive, folders, maestro
 from binolab.training import checkpoints
 from binolab.training import config as presets
 from binolab.training import step as learning
@@ -156,17 +154,6 @@ LIST = "\n".join([
     "canonical_composer,canonical_title,split,year,midi_filename,audio_filename,duration",
     *(f'Anon,"Piece, No. {i}",{SPLITS[n]},2004,{n},{n}.wav,{i}.5' for i, n in enumerate(NAMES)),
 ]) + "\n"
-
-
-def zip_seed(method):
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as opened:
-        for name, data in zip(NAMES, MIDI):
-            opened.writestr(zipfile.ZipInfo(f"maestro/{name}"), data, method)  # of 1980, always
-    return made.getvalue()
-
-
-ZIPS = [zip_seed(zipfile.ZIP_STORED), zip_seed(zipfile.ZIP_DEFLATED)]
 
 
 def lay_out(folder):
@@ -428,18 +415,6 @@ def listed(case):
     archive.settle(archive.read(archive.find(Path())))
 
 
-def unzip(case):
-    Path("in").mkdir()
-    Path("a.zip").write_bytes(case.data)
-    before = held()
-    try:
-        fetching.unpack(Path("a.zip"), Path("in"), most=1_000_000)
-    except fetching.ArchiveError:
-        if held() != before or list(Path("in").iterdir()):
-            return "a refusal left files"
-        raise
-
-
 def cache(case):
     lay_out(Path())
     os.environ["BINOLAB_CACHE"] = str(Path("cache").absolute())
@@ -468,21 +443,16 @@ TARGETS = {name: piece_of(name) for name in COMMANDS} | {
         ".safetensors",
     ),
     "list": (
-        refusable(fetching.ArchiveError, listed), lambda dice: Case("list", table(dice)), ".csv",
+        refusable(archive.ArchiveError, listed), lambda dice: Case("list", table(dice)), ".csv",
     ),
-    "zip": (
-        refusable(fetching.ArchiveError, unzip),
-        lambda dice: Case("zip", damaged(dice.choice(ZIPS), dice, ZIPS)),
-        ".zip",
-    ),
-    "cache": (cache, lambda dice: Case("cache", damaged(CACHED, dice, [CACHED, *ZIPS])), ".npz"),
+    "cache": (cache, lambda dice: Case("cache", damaged(CACHED, dice, [CACHED])), ".npz"),
 }
 SOUND = {  # what must be read without a fault, before anything is damaged
     "complete": (MIDI, ["--keep", "2"]), "infill": (MIDI, ["--from", "1", "--to", "3"]),
     "harmonize": (MIDI, []), "vary": (MIDI, ["--strength", "0.5"]), "folder": (MIDI, []),
     "weights": ([packed(tensors, card_of(tensors, card)) for tensors, card in CARDS], []),
     "checkpoint": ([packed(CHECKPOINT[0], checkpoints.seal(*CHECKPOINT))], []),
-    "list": ([LIST.encode()], []), "zip": (ZIPS, []), "cache": ([CACHED], []),
+    "list": ([LIST.encode()], []), "cache": ([CACHED], []),
 }
 
 # --- one process an input ------------------------------------------------------------------------

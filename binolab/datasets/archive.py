@@ -1,20 +1,20 @@
-"""The MAESTRO archive: fetched, its list read, its split kept, and the paper's choice from it."""
+"""The MAESTRO archive: fetched, its list read, and its split kept."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import io
+import re
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from binolab.datasets import fetching, folders, works
-from binolab.datasets.fetching import ArchiveError
+from binolab.datasets import works
 
 BASE = "https://storage.googleapis.com/magentadata/datasets/maestro/v3.0.0/"
-ARCHIVE = "maestro-v3.0.0-midi.zip"
-LARGEST = 100_000_000  # bytes: the archive has 57 MB, what it holds 81
+ARCHIVE, FOLDER = "maestro-v3.0.0-midi.zip", "maestro-v3.0.0"  # the one folder that it holds
 LONGEST = 10_000_000  # characters of a list; MAESTRO's have 250,000
 SHA256 = "70470ee253295c8d2c71e6d9d4a815189e35c89624b76d22fce5a019d5dde12c"  # as published
 LICENCE = (
@@ -23,8 +23,12 @@ LICENCE = (
     "cite Hawthorne et al., ICLR 2019"
 )
 OURS = {"train": "train", "validation": "valid", "test": "test"}  # the list's splits and ours
-MIDI = (".mid", ".midi")
+FILE = re.compile(r"(\w+/)*[^/\\:\0]+\.midi?")  # no path of this form leaves the archive
 COLUMNS = ("canonical_composer", "canonical_title", "split", "year", "midi_filename", "duration")
+
+
+class ArchiveError(ValueError):
+    """An archive that is missing or unsound; the message names the remedy."""
 
 
 @dataclass(frozen=True)
@@ -78,31 +82,27 @@ def read(listed):
         When it cannot be read, a column or a value is missing, a split is unknown, a path leaves
         the archive or is no MIDI file's.
     """
-    remedy, performances = "unzip the official archive anew", []
+    performances = []
     try:
         with open(listed, encoding="utf-8-sig", newline="") as opened:
             text = opened.read(LONGEST + 1)
         if len(text) > LONGEST:
             raise ValueError(f"more than {LONGEST:,} characters")
-    except (OSError, ValueError) as error:
-        raise ArchiveError(f"{listed}: cannot be read ({error}); {remedy}") from None
-    rows = csv.DictReader(io.StringIO(text, newline=""))
-    try:
+        rows = csv.DictReader(io.StringIO(text, newline=""))
         missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
         if missing:
-            raise ArchiveError(f"{listed}: no column {', '.join(missing)}; {remedy}")
+            raise ValueError(f"no column {', '.join(missing)}")
         for row in rows:
             composer, title, split, year, file, seconds = (row[name] or "" for name in COLUMNS)
-            if split not in OURS or not fetching.stays_inside(file) or not file.endswith(MIDI):
+            if split not in OURS or not FILE.fullmatch(file):
                 raise ValueError(f"split {split!r}, file {file!r}")
             performances.append(
                 Performance(composer, title, split, int(year), file, float(seconds))
             )
-    except ArchiveError:
-        raise
-    except (ValueError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise ArchiveError(
-            f"{listed}: line {rows.line_num} is not MAESTRO's ({error}); {remedy}"
+            f"{listed}: cannot be read after performance {len(performances)} ({error}); "
+            "unzip the official archive anew"
         ) from None
     return performances
 
@@ -127,76 +127,34 @@ def settle(performances):
         for split in ("validation", "test")
     }
     stronger = {"train": ("test", "validation"), "validation": ("test",), "test": ()}
-    kept, dropped = [], {}
-    for one in performances:
-        other = next((s for s in stronger[one.split] if held[s].touch(keys[one])), None)
-        if other:
-            dropped[one] = other
-        else:
-            kept.append(one)
-    return kept, dropped
+    dropped = {
+        p: other for p in performances
+        if (other := next((s for s in stronger[p.split] if held[s].touch(keys[p])), None))
+    }
+    return [p for p in performances if p not in dropped], dropped
 
 
-def choose(performances, spans, low, pitches, by="title", copy="first"):
-    """The paper's first two steps: one performance a title, all its pitches inside a range.
-
-    Parameters
-    ----------
-    performances : list of Performance
-    spans : dict of str to (int, int)
-        Lowest and highest pitch by file; a file that is missing here was not readable.
-    low, pitches : int
-    by : {"title", "work", None}
-        What counts as the same: the title's exact string, its works, or nothing.
-    copy : {"first", "in range"}
-        Which performance stands for a title: the first of the list, or the first inside the range.
-
-    Returns
-    -------
-    titles : int
-        How many titles (works, performances) there are.
-    chosen : list of Performance
-    """
-    if by not in ("title", "work", None):
-        raise ValueError(f'by must be "title", "work" or None, got {by!r}')
-    if copy not in ("first", "in range"):
-        raise ValueError(f'copy must be "first" or "in range", got {copy!r}')
-    key = {"title": lambda p: p.title, "work": lambda p: p.works, None: lambda p: p.file}[by]
-    groups = {}
-    for one in performances:
-        groups.setdefault(key(one), []).append(one)
-
-    def fits(one):
-        span = spans.get(one.file)
-        return span is not None and folders.inside(span, low, pitches)
-
-    candidates = ((group[:1] if copy == "first" else group) for group in groups.values())
-    chosen = [next(filter(fits, group), None) for group in candidates]
-    return len(groups), [one for one in chosen if one is not None]
-
-
-def digest(listed, performances):
-    """A short name for the very files that are there: their names and sizes."""
-    told = hashlib.sha256()
-    for one in performances:
-        path = listed.parent / one.file
-        told.update(f"{one.file} {path.stat().st_size if path.is_file() else -1}\n".encode())
-    return told.hexdigest()[:12]
+def digest(files):
+    """A short name for the very files that are there: their names and sizes; `files` by name."""
+    sizes = ((file, path.stat().st_size if path.is_file() else -1) for file, path in files.items())
+    return hashlib.sha256(repr(list(sizes)).encode()).hexdigest()[:12]
 
 
 def download(root, *, progress=True, base=BASE, sha256=SHA256):
-    """Fetch the archive of version 3 (57 MB), test its checksum and unpack it.
+    """Fetch the archive of version 3 (57 MB) with pooch, test its checksum and unpack it.
 
-    The licence is shown first. A zip that lies in `root` already, fetched by hand, is tested and
-    used. The zip is removed once it is unpacked.
+    The licence is shown first. A transfer that breaks is begun anew, twice. A zip that lies in
+    `root` already, fetched by hand, is tested and used. Nothing but the archive's own folder is
+    kept of what is unpacked, and it appears whole or not at all; then the zip is removed.
 
     Parameters
     ----------
     root : str or Path
         A folder, made when it is missing.
     progress : bool
+        Show a bar.
     base, sha256 : str
-        Where the archive lies, and what its checksum must be.
+        Where the archive lies (ends with a slash), and what its checksum must be.
 
     Returns
     -------
@@ -206,10 +164,34 @@ def download(root, *, progress=True, base=BASE, sha256=SHA256):
     Raises
     ------
     ArchiveError
-        In one line: no network, a broken transfer, a wrong checksum, an unsound archive.
+        In one line: no network, a broken transfer, a wrong checksum (what came is removed), a
+        folder that cannot be written.
     """
+    import pooch
+    import requests
+
     print(LICENCE, file=sys.stderr)
-    archive = fetching.fetch(base, ARCHIVE, sha256, root, most=LARGEST, progress=progress)
-    fetching.unpack(archive, root, most=LARGEST)
-    archive.unlink()
+    root = Path(root).absolute()
+    fetcher = pooch.create(root, base, registry={ARCHIVE: f"sha256:{sha256}"}, retry_if_failed=2)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=root) as made:
+            fetcher.fetch(ARCHIVE, pooch.Unzip(extract_dir=made), progressbar=progress)
+            Path(made, FOLDER).rename(root / FOLDER)
+        (root / ARCHIVE).unlink()
+    except requests.RequestException as error:
+        fault = type(error).__name__ if error.response is None else error
+        raise ArchiveError(
+            f"{base}{ARCHIVE}: the transfer failed ({fault}); try again, or fetch it by hand and "
+            f"unzip it in {root}"
+        ) from None
+    except OSError as error:
+        raise ArchiveError(
+            f"{root}: cannot be written ({error}); make room there or name another folder"
+        ) from None
+    except ValueError:
+        raise ArchiveError(
+            f"{base}{ARCHIVE}: what came has another checksum than SHA-256 {sha256} and was "
+            "removed; try again, or from another network"
+        ) from None
     return find(root)

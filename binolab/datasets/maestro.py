@@ -14,41 +14,30 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from binolab import files
-from binolab.datasets import archive, fetching, folders
+from binolab.datasets import archive, folders
 from binolab.datasets.pieces import Data, Music, recall, store, stored
-from binolab.files import cache_folder
+from binolab.files import cache_folder, printable
 from binolab.music import rolls
 
-PARSER = 1  # raise it when `rolls.tick_notes` or `rolls.from_notes` changes
+PARSER = 2  # raise it when `rolls.tick_notes`, `rolls.from_notes` or what is stored changes
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(NamedTuple):
     """What `maestro_selection` chose.
 
-    `pieces` is a list, their rolls have `pitches` rows, and windows of `length` ticks are cut with
-    the last one padded, or without it. `counts` says how many were left at each stage:
-    "performances", "titles", "in_range", "windows".
+    `pieces` is a list of Piece, and `windows` are what they are cut into, bits of shape
+    (N, pitches, length). `counts` says how many were left at each stage: "performances", "titles",
+    "in_range", "windows".
     """
 
     pieces: list
-    pitches: int
-    length: int
-    pad: bool
+    windows: np.ndarray
     counts: dict
-
-    def windows(self):
-        """All windows, bits of shape (counts["windows"], pitches, length)."""
-        whole = ((p.roll, p.roll.shape[1] // self.length * self.length) for p in self.pieces)
-        cut = [r if self.pad else r[:, :ticks] for r, ticks in whole if self.pad or ticks]
-        none = np.zeros((0, self.pitches, self.length), bool)
-        return np.concatenate([none, *(rolls.windows(roll, self.length) for roll in cut)])
 
 
 def load(
@@ -94,17 +83,12 @@ def load(
     split = "valid" if split == "validation" else split
     if split is not None and split not in archive.OURS.values():
         raise ValueError(f"split must be one of {', '.join(archive.OURS.values())}, got {split!r}")
-    performances, spans, load = _maestro(root, download, low, pitches, pedal, progress)
+    performances, faults, load = _maestro(root, download, low, pitches, pedal, progress)
     kept, dropped = archive.settle(performances)
+    wanted = [p.file for p in kept if split in (None, archive.OURS[p.split])]
     skipped = {p.file: f"its work is in the {s} split too" for p, s in dropped.items()}
-    wanted = [p for p in kept if split in (None, archive.OURS[p.split])]
-    for p in wanted:
-        span = spans[p.file]
-        if isinstance(span, str):
-            skipped[p.file] = span
-        elif not folders.inside(span, low, pitches):
-            skipped[p.file] = folders.outside(span, low, pitches)
-    names = [p.file for p in wanted if p.file not in skipped]
+    skipped |= {file: faults[file] for file in wanted if faults[file]}
+    names = [file for file in wanted if not faults[file]]
     if not names:
         raise ValueError(f"MAESTRO: no performance inside MIDI {low}..{low + pitches - 1}; "
                          "give a wider range")
@@ -147,48 +131,61 @@ def selection(
 
     Chapter: 02.
     """
-    performances, spans, load = _maestro(root, download, low, pitches, pedal, progress)
-    readable = {file: span for file, span in spans.items() if not isinstance(span, str)}
-    titles, chosen = archive.choose(performances, readable, low, pitches, by, copy)
-    pieces = load([p.file for p in chosen])
-    ticks = [p.roll.shape[1] for p in pieces]
-    counts = {
-        "performances": len(performances), "titles": titles, "in_range": len(chosen),
-        "windows": sum(-(-n // length) if pad else n // length for n in ticks),
-    }
-    return Selection(pieces, pitches, length, pad, counts)
+    if by not in ("title", "work", None):
+        raise ValueError(f'by must be "title", "work" or None, got {by!r}')
+    if copy not in ("first", "in range"):
+        raise ValueError(f'copy must be "first" or "in range", got {copy!r}')
+    performances, faults, load = _maestro(root, download, low, pitches, pedal, progress)
+    key = {"title": lambda p: p.title, "work": lambda p: p.works, None: lambda p: p.file}[by]
+    groups, chosen = {}, []
+    for p in performances:
+        groups.setdefault(key(p), []).append(p.file)
+    for files in groups.values():
+        candidates = files[:1] if copy == "first" else files
+        chosen += [file for file in candidates if not faults[file]][:1]
+    pieces = load(chosen)
+    cut = [rolls.windows(p.roll, length)[: None if pad else p.roll.shape[1] // length]
+           for p in pieces]
+    windows = np.concatenate([np.zeros((0, pitches, length), bool), *cut])
+    counts = {"performances": len(performances), "titles": len(groups), "in_range": len(pieces),
+              "windows": len(windows)}
+    return Selection(pieces, windows, counts)
 
 
 def _maestro(root, download, low, pitches, pedal, progress):
-    """The list, the span or the fault of each file, and what loads the rolls of files in range."""
+    """The list, why each file is left out (or None), and what loads the rolls of the others."""
     root = cache_folder() / "maestro" if root is None else Path(root)
     try:
         listed = archive.find(root)
-    except fetching.ArchiveError:
+    except archive.ArchiveError:
         if not download:
             raise
         listed = archive.download(root, progress=progress)
     performances = archive.read(listed)
-    name = (f"{listed.stem}-{low}-{low + pitches - 1}-{'pedal' if pedal else 'keys'}-"
-            f"{archive.digest(listed, performances)}-{PARSER}.npz")
-    cache = cache_folder() / name
+    files = {p.file: listed.parent / p.file for p in performances}
+    cache = cache_folder() / (
+        f"{listed.stem}-{low}-{low + pitches - 1}-{'pedal' if pedal else 'keys'}-"
+        f"{archive.digest(files)}-{PARSER}.npz"
+    )
 
     def make():
-        scans = folders.scan_all(
-            [listed.parent / p.file for p in performances], low=low, pitches=pitches, pedal=pedal,
-            progress=progress,
+        every = folders.scan_all(
+            list(files.values()), low=low, pitches=pitches, pedal=pedal, progress=progress
         )
-        told = {p.file: scan.reason or scan.span for p, scan in zip(performances, scans)}
-        for file, fault in told.items():
-            if isinstance(fault, str):
-                print(files.printable(f"skipped {listed.parent / file}: {fault}"), file=sys.stderr)
-        found = {p.file: folders.draw(scan.notes, low, pitches)
-                 for p, scan in zip(performances, scans) if scan.notes is not None}
-        store(cache, found, spans=np.array(json.dumps(told)))
+        found, faults = {}, {}
+        for file, scan in zip(files, every):
+            faults[file] = scan.reason
+            if scan.reason:
+                print(printable(f"skipped {files[file]}: {scan.reason}"), file=sys.stderr)
+            elif scan.notes is None:
+                faults[file] = folders.outside(scan.span, low, pitches)
+            else:
+                found[file] = folders.draw(scan.notes, low, pitches)
+        store(cache, found, faults=np.array(json.dumps(faults)))
 
     def read(opened):
-        told = json.loads(str(opened["spans"]))
-        return {p.file: told[p.file] for p in performances}
+        told = json.loads(str(opened["faults"]))
+        return {file: told[file] for file in files}
 
     return performances, recall(cache, make, read), lambda names: stored(cache, names, make)
 
