@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from binolab import files
 from binolab.diffusion import prompting, sliding
-from binolab.diffusion.sampling import Sampler, Step
+from binolab.diffusion.sampling import Sampler, Step, named
 from binolab.model import Model, load, pick_device
 from binolab.music import editing, rolls
 from binolab.music.midi import longest
@@ -214,6 +214,7 @@ class _Job:
         for name, most in MOST.items():
             if not 1 <= getattr(self, name) <= most:
                 raise ValueError(f"`{name}` must be 1 to {most:,}, got {getattr(self, name)}")
+        self.sampler = named(self.sampler)
         if self.seed is None:
             self.seed = secrets.randbelow(2**31)
         if out is None:
@@ -221,13 +222,12 @@ class _Job:
                 raise ValueError("`plot` and `audio` write beside a MIDI file: name one, `out`")
             self.targets = [{} for _ in range(self.n)]
             return
-        path = Path(out)
-        if path.suffix.lower() not in (".mid", ".midi"):
-            raise ValueError(f"{path}: the output must end in .mid")
-        endings = {"mid": path.suffix, "png": self.plot and ".png", "mp3": self.audio and ".mp3"}
+        if Path(out).suffix.lower() not in (".mid", ".midi"):
+            raise ValueError(f"{out}: the output must end in .mid")
+        beside = [kind for kind, asked in (("png", self.plot), ("mp3", self.audio)) if asked]
         self.targets = [
-            {kind: path.with_name(stem + end) for kind, end in endings.items() if end}
-            for stem in numbered(path.stem, self.n)
+            {"mid": path} | {kind: path.with_suffix(f".{kind}") for kind in beside}
+            for path in numbered(out, self.n)
         ]
         for paths in self.targets:
             for path in paths.values():
@@ -280,9 +280,12 @@ class _Job:
         return made[0] if self.n == 1 else made  # all files are there now, or none
 
 
-def numbered(stem: str, n: int) -> list[str]:
-    """The names of the files of `n` pieces, without their endings."""
-    return [stem] if n == 1 else [f"{stem}-{i:0{len(str(n))}}" for i in range(1, n + 1)]
+def numbered(out: str | Path, n: int) -> list[Path]:
+    """The files of `n` pieces: `out` itself, or ``NAME-1.mid`` and so on."""
+    path, digits = Path(out), len(str(n))
+    if n == 1:
+        return [path]
+    return [path.with_stem(f"{path.stem}-{i:0{digits}}") for i in range(1, n + 1)]
 
 
 def _given(piece) -> PrettyMIDI:

@@ -1,5 +1,6 @@
 """The command line, end to end: files in, files out; every fault in one line, status 2."""
 
+import dataclasses
 import io
 import json
 import os
@@ -14,13 +15,14 @@ import pretty_midi
 import pytest
 import torch
 
-from binolab import model as weights
+from binolab import files
 from binolab.cli import main as cli
-from binolab.cli import train as runs
-from binolab.evaluation import report as evaluation
+from binolab.cli import train
+from binolab.evaluation import page, report
+from binolab.model import load, save
 from binolab.music import rolls
-from binolab.training import config as presets
-from binolab.training import loop as training
+from binolab.training.config import PRESETS
+from binolab.training.step import Run
 
 MELODY = [
     (67, 1), (67, 1), (69, 0.5), (71, 0.5), (72, 2), (71, 1), (69, 1), (67, 2), (64, 1), (67, 2)
@@ -45,9 +47,9 @@ def write_melody(path, *, resolution=220, repeat=1, velocity=91):
 def model(tmp_path_factory):
     """Weights of the real network's kind, tiny and untrained: the plumbing does not care."""
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    config = presets.PRESETS["tiny"]
-    run = training.Run(config, 0.07, 56, torch.device("cpu"))
-    weights.save(path, run.model, run.card)
+    config = PRESETS["tiny"]
+    run = Run(config, 0.07, 56, torch.device("cpu"))
+    save(path, run.model, run.card)
     return str(path)
 
 
@@ -270,7 +272,7 @@ def test_read_only_folder(melody, model, tmp_path, capsys, monkeypatch):
     closed = _folder(tmp_path / "closed")
     closed.chmod(0o500)
     if os.access(closed, os.W_OK):  # root may write anywhere: let the question be answered no
-        monkeypatch.setattr(cli.os, "access", lambda *_: False)
+        monkeypatch.setattr(files.os, "access", lambda *_: False)
     assert "read-only" in fault(capsys, "vary", melody, "-o", closed / "out.mid", "--model", model)
     closed.chmod(0o700)
 
@@ -372,9 +374,9 @@ def test_a_fine_clock_takes_many_beats_or_says_how_many(model, tmp_path, capsys)
 
 
 def test_what_cannot_be_played_is_refused_before_the_work(tmp_path, capsys):
-    run_ = training.Run(presets.PRESETS["tiny"], 0.07, 56, torch.device("cpu"))
-    weights.save(tmp_path / "high.safetensors", run_.model, run_.card | {"low": 72})
-    weights.save(tmp_path / "low.safetensors", run_.model, run_.card)
+    run_ = Run(PRESETS["tiny"], 0.07, 56, torch.device("cpu"))
+    save(tmp_path / "high.safetensors", run_.model, dataclasses.replace(run_.card, low=72))
+    save(tmp_path / "low.safetensors", run_.model, run_.card)
     before = sorted(tmp_path.iterdir())
     for name, more, says in (
         ("high", [], "MIDI note 127 (12544 Hz) is too high"),
@@ -477,8 +479,8 @@ def test_train_on_a_folder_then_generate(tmp_path, capfd, monkeypatch):
     for i in range(1, 5):  # written by a network that knows nothing, so perhaps silent
         for ending in ("mid", "mp3", "png"):
             assert (out / "samples" / f"{i}.{ending}").stat().st_size > 0
-    card = weights.load(out).card
-    assert card["pitches"] % 8 == 0 and card["low"] <= 64 and 72 < card["low"] + card["pitches"]
+    card = load(out).card
+    assert card.pitches % 8 == 0 and card.low <= 64 and 72 < card.low + card.pitches
     before = (out / "report.json").read_bytes()
     assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 3,
                "--resume") == 0
@@ -487,7 +489,7 @@ def test_train_on_a_folder_then_generate(tmp_path, capfd, monkeypatch):
     assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 3) == 2
     resumed = ["train", "--data", data, "--out", out, "--preset", "tiny", "--resume"]
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "curve", interrupted)
+        patch.setattr(train, "curve", interrupted)
         assert run(*resumed, "--steps", 5) == 130  # two steps more
     told = capfd.readouterr()
     assert "step 5 of 5; finished" in told.out and f"{out / 'samples'}: 4 pieces" in told.out
@@ -499,9 +501,9 @@ def test_train_on_a_folder_then_generate(tmp_path, capfd, monkeypatch):
     document = json.loads((out / "report.json").read_bytes())
     assert document["facts"]["command"].endswith("--preset tiny")
     document["facts"]["model"] = os.fsdecode(b"gr\xf6\xdfe $x")  # Latin-1, as older systems had it
-    assert evaluation.report(document).startswith("# gr&#92;xf6&#92;xdfe &#36;x\n")
-    bits = np.zeros((1, card["pitches"], card["length"]), bool)
-    evaluation.page(document, bits, bits).savefig(io.BytesIO(), dpi=20)
+    assert page.report(document).startswith("# gr&#92;xf6&#92;xdfe &#36;x\n")
+    bits = np.zeros((1, card.pitches, card.length), bool)
+    page.page(document, bits, bits).savefig(io.BytesIO(), dpi=20)
 
 
 def interrupted(*_):
@@ -542,13 +544,13 @@ def test_train_takes_range_and_prior(tmp_path, capsys):
     data, out = midi_files(tmp_path / "data", 2), tmp_path / "run"
     assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 1, "--low", 60,
                "--pitches", 24, "--prior", 0.25, "--no-evaluation") == 0
-    card = weights.load(out).card
-    assert (card["low"], card["pitches"], card["prior"]) == (60, 24, 0.25)
+    card = load(out).card
+    assert (card.low, card.pitches, card.prior) == (60, 24, 0.25)
     assert not (out / "samples").exists()
     more = tmp_path / "more"  # the range of the network that it begins with
     assert run("train", "--data", data, "--out", more, "--preset", "tiny", "--steps", 1, "--start",
                out, "--no-evaluation") == 0
-    assert weights.load(more).card["low"] == 60
+    assert load(more).card.low == 60
 
 
 def test_start_brings_its_own_network_and_range(model, tmp_path, capsys):
@@ -556,7 +558,7 @@ def test_start_brings_its_own_network_and_range(model, tmp_path, capsys):
     assert run("train", "--data", data, "--out", out, "--start", model, "--steps", 1,
                "--batch", 2, "--no-evaluation") == 0
     capsys.readouterr()
-    assert weights.load(out).card["arguments"]["width"] == presets.PRESETS["tiny"].arguments["width"]
+    assert load(out).card.arguments["width"] == PRESETS["tiny"].arguments["width"]
     says = fault(capsys, "train", "--data", data, "--out", tmp_path / "r", "--start", model,
                  "--pitches", 64)
     assert "56 pitches" in says and "leave out --pitches" in says
@@ -573,10 +575,9 @@ def test_train_for_so_many_minutes(tmp_path, capsys):
 
 
 def test_how_much_is_measured_follows_the_budget():
-    from binolab.cli import train as runs
 
-    assert runs.sized(0) == (4, False) and runs.sized(300) == (13, False)
-    assert runs.sized(95 * 10) == (10, True) and runs.sized(10**9) == (64, True)
+    assert train.sized(0) == (4, False) and train.sized(300) == (13, False)
+    assert train.sized(95 * 10) == (10, True) and train.sized(10**9) == (64, True)
 
 
 @pytest.mark.slow
@@ -592,7 +593,7 @@ def test_ctrl_c_leaves_a_run_that_resumes(tmp_path):
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 0 and said.splitlines()[-1].endswith("--every 0.2 --resume")
-    weights.load(out)
+    load(out)
     assert (out / "checkpoint.safetensors").exists()
     assert not (out / "samples").exists() and not (out / "report.md").exists()
 
@@ -646,9 +647,8 @@ def test_evaluate_writes_the_same_report_again(model, tmp_path, capsys):
 
 
 def test_evaluate_faults_come_before_work(model, tmp_path, capsys, monkeypatch):
-    from binolab.evaluation import report as evaluation
 
-    monkeypatch.setattr(evaluation, "sample", lambda *_, **__: pytest.fail("work was begun"))
+    monkeypatch.setattr(report, "sample", lambda *_, **__: pytest.fail("work was begun"))
     data, one = chords(tmp_path / "data", 20), chords(tmp_path / "one", 1)
     few, out = chords(tmp_path / "few", 3), tmp_path / "out"
     sound = ["--model", model, "--data", data]
