@@ -168,11 +168,11 @@ def statistics(batch, *, low=rolls.LOW, ticks=rolls.TICKS):
     Returns
     -------
     dict of float
-        ``density``: share of lit cells. ``silent``: share of ticks with no note.
-        ``four_voices``: share of ticks with exactly four notes. ``changes``: notes begun in a roll
-        (cells that light up after the first tick). ``on_grid``: share of these on an eighth note.
+        ``density``: share of lit cells. ``silence``: share of ticks with no note.
+        ``four_voices``: share of ticks with exactly four notes. ``onsets``: notes begun in a roll
+        (cells that light up after the first tick). ``on_eighths``: share of these on an eighth note.
         ``in_scale``: share of sounding cells inside the best of the twelve major scales, chosen
-        roll by roll (pypianoroll's in-scale rate, best key). ``dissonant``: share of the
+        roll by roll (pypianoroll's in-scale rate, best key). ``dissonance``: share of the
         simultaneous pairs of notes a second, a tritone or a seventh apart, modulo the octave.
         Figures about notes are nan where there are none.
 
@@ -188,13 +188,13 @@ def statistics(batch, *, low=rolls.LOW, ticks=rolls.TICKS):
     with np.errstate(invalid="ignore"):
         return {
             "density": float(batch.mean()),
-            "silent": float((voices == 0).mean()),
+            "silence": float((voices == 0).mean()),
             "four_voices": float((voices == VOICES).mean()),
-            "changes": float(begun.sum() / len(batch)),
-            "on_grid": float(eighths.sum() / np.float64(begun.sum())),
+            "onsets": float(begun.sum() / len(batch)),
+            "on_eighths": float(eighths.sum() / np.float64(begun.sum())),
             "in_scale": float(np.mean((best / sounding)[sounding > 0]))
             if sounding.any() else float("nan"),
-            "dissonant": float(interval[list(DISSONANT)].sum() / np.float64(interval.sum())),
+            "dissonance": float(interval[list(DISSONANT)].sum() / np.float64(interval.sum())),
         }
 
 

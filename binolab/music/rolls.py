@@ -18,9 +18,14 @@ import warnings
 from bisect import bisect_right
 from pathlib import Path
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from binolab import files
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LOW = 33  # A1, row 0 of the paper's roll
 PITCHES = 56  # ... to E6, MIDI 88
@@ -346,6 +351,19 @@ def window(
         raise MidiError(f"{path}: ends at beat {beats:g}; choose at below that, got {at}")
     roll = roll[:, start : start + length]
     return np.pad(roll, ((0, 0), (0, length - roll.shape[1])))
+
+
+def to_tensor(roll) -> Tensor:
+    """Rolls as a batch for the networks: bits (P, L) or (N, P, L) -> float (1 or N, 1, P, L)."""
+    import torch
+
+    batch = np.asarray(roll, np.float32)
+    return torch.from_numpy(batch.reshape(-1, 1, *batch.shape[-2:]))
+
+
+def from_tensor(x: Tensor) -> np.ndarray:
+    """A batch of the networks as rolls: (N, 1, P, L), above 0 is lit -> bool (N, P, L)."""
+    return x[:, 0].cpu().numpy() > 0
 
 
 def validate(roll):
