@@ -1,7 +1,7 @@
 """A trained model: its network, its noise, its bits; loaded and saved. No pickle.
 
 Files are safetensors; their metadata is a `card`. Two models ship with the project: `best`, the
-default, and `paper`, the UNet as printed.
+default, and `unet`, the UNet as printed.
 
 Chapters: 07 *Training it*, 08 *Sampling*.
 """
@@ -141,7 +141,7 @@ def load(name: str | Path = "best", device: str | torch.device = "cpu") -> Model
     Parameters
     ----------
     name : str or Path
-        `"best"`, `"paper"`, a `.safetensors` file, or the folder of a training run.
+        `"best"`, `"unet"`, a `.safetensors` file, or the folder of a training run.
     device : str or torch.device
 
     Raises

@@ -270,7 +270,7 @@ def cards(model, own, path, piece, bach):
     yield "14-how-good", scales(bach, piece)
     long = bits(prompting.generate(model, own, length=2 * L, generator=seeded(), steps=50))
     yield "15-longer", fit(long[:, :: 2 * L // WIDTH] * MADE)
-    first, card_of_first = weights.load("paper")
+    first, card_of_first = weights.load("unet")
     paper = bits(prompting.generate(first, card_of_first, generator=seeded(), steps=50))
     both = np.where(np.arange(L) < WIDTH // 2, paper * GREY, piece * MADE)
     yield "16-reproduced", fit(both, rows_of=piece)

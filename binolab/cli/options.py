@@ -185,5 +185,5 @@ def sampling_options(sub):
     sub.add_argument("--bit", default="draw", choices=["draw", "threshold"],
                      help="how a probability becomes a bit")
     sub.add_argument("--model", default="best",
-                     help="best, paper, a .safetensors file or the folder of a training run")
+                     help="best, unet, a .safetensors file or the folder of a training run")
     sub.add_argument("--device", default="auto", help="auto, cpu, cuda")

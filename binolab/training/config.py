@@ -55,7 +55,7 @@ class Config:
 
 
 _BEST = Config(arguments={"depth": 5, "mixers": 1}, schedule=("spaced", DIFFICULTY), prompts=0.4)
-# The paper's UNet, small enough for a core: the shipped weights `paper`.
+# The paper's UNet, small enough for a core: the shipped weights `unet`.
 _UNET = Config(
     network="UNet", arguments={"widths": [16, 32, 64, 128]}, loss="l2", schedule=("linear",),
     T=100, prompts=0.0, bf16_on_cpu=True,
