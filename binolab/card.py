@@ -21,7 +21,9 @@ WHOLE = {  # what is told in whole numbers, and between which
     "T": (1, 100_000), "low": (0, 127), "pitches": (1, 128), "ticks": (1, RESOLUTION),
     "length": (1, 24_000), "grid": (1, RESOLUTION), "planes": (1, 32),
 }
-KINDS = {int: [int], float: [int, float], bool: [bool], tuple: [list, tuple]}  # of JSON, for ours
+KINDS: dict[type, list] = {  # of JSON, for ours
+    int: [int], float: [int, float], bool: [bool], tuple: [list, tuple]
+}
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class Card:
     @property
     def codec(self) -> Codec:
         """Between rolls and the bits that the network was trained on."""
-        return Codec(self.ticks, self.grid)
+        return Codec(self.ticks, self.grid or self.ticks)
 
     @property
     def kinds(self) -> int:
@@ -132,7 +134,7 @@ class Card:
             if name in known and name == "prior" and value == self.prior:  # was checked above
                 continue
             usual = known[name].default if name in known else None
-            sound = type(value) in KINDS.get(type(usual), ())
+            sound = type(value) in KINDS.get(type(usual), [])
             if type(usual) is int:
                 sound = sound and value >= (name != "mixers")
             if isinstance(usual, tuple):

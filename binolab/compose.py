@@ -215,8 +215,8 @@ class _Job:
             if not 1 <= getattr(self, name) <= most:
                 raise ValueError(f"`{name}` must be 1 to {most:,}, got {getattr(self, name)}")
         self.sampler = named(self.sampler)
-        if self.seed is None:
-            self.seed = secrets.randbelow(2**31)
+        self.where = pick_device(self.device)
+        self.first = secrets.randbelow(2**31) if self.seed is None else self.seed
         if out is None:
             if self.plot or self.audio:
                 raise ValueError("`plot` and `audio` write beside a MIDI file: name one, `out`")
@@ -235,8 +235,7 @@ class _Job:
 
     def load(self) -> Model:
         """The model, on the device."""
-        self.device = pick_device(self.device)
-        return self.model if isinstance(self.model, Model) else load(self.model, self.device)
+        return self.model if isinstance(self.model, Model) else load(self.model, self.where)
 
     def rewrite(self, model, given, whole, free, start, **options):
         """Write the free cells of the window that begins at tick `start`."""
@@ -257,10 +256,10 @@ class _Job:
             disable=None if self.progress is None else not self.progress,
         ) as bar:
             for i, paths in enumerate(self.targets):  # one at a time: alone, a seed makes the same
-                generator = torch.Generator(self.device).manual_seed((self.seed + i) % 2**63)
+                generator = torch.Generator(self.where).manual_seed((self.first + i) % 2**63)
                 window = sliding.paint(
                     model, x, kept, sampler=self.sampler, steps=self.steps, bit=self.bit,
-                    strength=strength, device=self.device, generator=generator,
+                    strength=strength, device=self.where, generator=generator,
                     callback=lambda k, t, *_: t and bar.update(),
                 )[0, 0]
                 result = whole.clone()

@@ -21,6 +21,7 @@ from binolab import files
 from binolab.card import Card
 from binolab.music import voices
 from binolab.music.codec import Codec
+from binolab.networks import Denoiser
 
 REACH = 1e9  # of what layers take and give: their squares, summed, stay far below 3e38
 
@@ -189,7 +190,7 @@ def unlike(network: nn.Module, found: dict) -> str | None:
 
 
 @torch.no_grad()
-def overflowing(network: nn.Module) -> str | None:
+def overflowing(network: Denoiser) -> str | None:
     """The name of a layer that takes or gives more than `REACH` for short rolls; None if none does.
 
     Weights can each be finite, and their products not.

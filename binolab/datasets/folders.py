@@ -236,4 +236,5 @@ def data(root, *, split="valid", low=None, pitches=None, pedal=False, progress=T
     if split != "valid":
         raise ValueError(f"{root}: a folder has no {split} split; every tenth file is held out")
     music = load(root, low=low, pitches=pitches, pedal=pedal, progress=progress)
-    return Data(*hold_out(music), music.low, music.pitches)
+    training, held_out = hold_out(music)
+    return Data(training, held_out, music.low, music.pitches)

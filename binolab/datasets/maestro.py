@@ -192,8 +192,9 @@ def _maestro(root, download, low, pitches, pedal, progress):
 
 def data(root=None, *, split="valid", low=None, pitches=None, pedal=False, progress=True) -> Data:
     """MAESTRO for ``--data``: train, and the `split` that is held out; beats are those of 120."""
-    grid = {"low": rolls.LOW if low is None else low,
-            "pitches": rolls.PITCHES if pitches is None else pitches}
-    parts = (load(root, split=part, pedal=pedal, progress=progress, **grid)
-             for part in ("train", split))
-    return Data(*parts, **grid, tempo=120.0)
+    low = rolls.LOW if low is None else low
+    pitches = rolls.PITCHES if pitches is None else pitches
+    training, held_out = (
+        load(root, split=part, low=low, pitches=pitches, pedal=pedal, progress=progress)
+        for part in ("train", split))
+    return Data(training, held_out, low, pitches, tempo=120.0)

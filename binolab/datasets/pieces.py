@@ -62,13 +62,10 @@ def store(cache, parsed, parts=None, **more):
     """Write rolls by name as packed bits, whole or not at all; `parts`, by name, too."""
     cache.parent.mkdir(parents=True, exist_ok=True)
     with files.replacing(cache) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(
-            file,
-            **{n: np.packbits(r, axis=1) for n, r in parsed.items()},
-            **{f"{n} ticks": r.shape[1] for n, r in parsed.items()},
-            **{f"{n} parts": np.packbits(r, axis=-1) for n, r in (parts or {}).items()},
-            **more,
-        )
+        arrays = {n: np.packbits(r, axis=1) for n, r in parsed.items()} | more
+        arrays |= {f"{n} ticks": np.array(r.shape[1]) for n, r in parsed.items()}
+        arrays |= {f"{n} parts": np.packbits(r, axis=-1) for n, r in (parts or {}).items()}
+        np.savez_compressed(file, **arrays)
 
 
 def recall(cache, make, read):
@@ -100,8 +97,8 @@ def stored(cache, names, make):
     def read(opened):
         found = []
         for name in names:
-            ticks, parts = int(opened[f"{name} ticks"]), f"{name} parts"
-            parts = _unpack(opened[parts], ticks) if parts in opened else None
+            ticks, kept = int(opened[f"{name} ticks"]), f"{name} parts"
+            parts = _unpack(opened[kept], ticks) if kept in opened else None
             found.append(Piece(name, _unpack(opened[name], ticks), parts))
         return found
 

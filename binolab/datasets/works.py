@@ -73,7 +73,7 @@ def works(composer, title):
             key = (SEMITONES[letter] + {"sharp": 1, "flat": -1}.get(sign, 0)) % 12
             first = 846 if book in ("i", "1") else 870
             return frozenset({(by, "bwv", first + 2 * key + (mode == "minor"))})
-    keys = {(by, f"hob {book}", int(number)) for book, number in HOBOKEN.findall(text)}
+    keys: set[tuple] = {(by, f"hob {book}", int(number)) for book, number in HOBOKEN.findall(text)}
     for catalogue, number, items in NUMBER.findall(text):
         whole = (by, "k" if catalogue[0] == "k" else catalogue, int(number))
         keys |= {(*whole, item) for item in _items(items)} or {ALSO.get(whole, whole)}

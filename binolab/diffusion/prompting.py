@@ -139,6 +139,7 @@ def paint(model: Model, x_known: Tensor, known: Tensor, *, sampler="refreshed", 
         model.network, x_T, alpha_bar, step, corrector=corrector, prior=model.prior, known=told,
         x_known=bits, bit=bit, generator=generator, callback=callback,
     )
+    assert told is not None  # as `known` is given
     x = polish(model.network, x, told, bits, calls if polishing is None else polishing)
     if callback:
         callback(0, x, x)

@@ -80,7 +80,7 @@ def sample(network: Callable, x_T: Tensor, alpha_bar: Tensor, step: Step, *,
     levels = alpha_bar.to(x_T.device, torch.float32)
 
     def put_back(x):
-        return x if known is None else torch.where(known, x_known, x)
+        return x if known is None or x_known is None else torch.where(known, x_known, x)
 
     x = put_back(x_T)
     for t in range(len(alpha_bar) - 1, 0, -1):

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from binolab.evaluation import features as metrics
 from binolab.evaluation.distances import (
     Distances,
     direct_overlap,
@@ -17,6 +16,7 @@ from binolab.evaluation.distances import (
     self_similarity,
     shuffled,
 )
+from binolab.evaluation.features import SOURCES, features, ratio
 from binolab.music import rolls
 
 FLOOR_DRAWS = 50  # subsets of the training set whose mean is the floor
@@ -42,9 +42,9 @@ class _Draws:
 
         size = min(made, training)
         subsets = rng.permuted(np.tile(np.arange(training) < size, (FLOOR_DRAWS, 1)), axis=1)
+        every, held_out = (np.vstack([np.ones(n, int), resamplings(n, n)]) for n in (made, held))
         return cls(
-            *(np.vstack([np.ones(n, int), resamplings(n, n)]) for n in (made, held)),
-            subsets.astype(int),
+            every, held_out, subsets.astype(int),
             resamplings(training, size),
         )
 
@@ -53,7 +53,7 @@ def compare(made, held_out, training, *, low=rolls.LOW, ticks=rolls.TICKS, seed=
             pieces=None):
     """Hold made rolls beside held-out music, with floors, controls and errors.
 
-    For every feature of `metrics.SOURCES`:
+    For every feature of `features.SOURCES`:
 
     - ``overlap``, ``kl``: MGEval's overlap area and KL divergence of two distributions of
       distances, those within the held-out set and those from it to the made set.
@@ -104,15 +104,15 @@ def compare(made, held_out, training, *, low=rolls.LOW, ticks=rolls.TICKS, seed=
         shapes = ", ".join(f"{name} {s.shape}" for name, s in sets.items())
         raise ValueError(f"three sets of two or more rolls of one size are needed, got {shapes}")
     sizes = {name: len(s) for name, s in sets.items()}
-    draws = _Draws.of(*sizes.values(), bootstraps, seed)
+    draws = _Draws.of(sizes["made"], sizes["held_out"], sizes["training"], bootstraps, seed)
     sets["shuffled"] = shuffled(sets["held_out"], np.random.default_rng(seed))
-    found = {name: metrics.features(s, low=low, ticks=ticks) for name, s in sets.items()}
+    found = {name: features(s, low=low, ticks=ticks) for name, s in sets.items()}
     alike = {name: self_similarity(s, ticks=ticks) for name, s in sets.items()}
     return _plain({
         "n": sizes,
         "features": {
             name: _feature({k: f[name] for k, f in found.items()}, draws)
-            for name in metrics.SOURCES
+            for name in SOURCES
         },
         "self_similarity": {
             name: _self_similarity({k: s[name] for k, s in alike.items()}, draws)
@@ -158,12 +158,12 @@ def _feature(values, draws):
         "mean_ci": _interval(_mean(made, w_made[1:])),
         "overlap": overlap[0], "overlap_ci": _centred(overlap), "kl": kl[0],
         "floor_overlap": floor, "floor_kl": floor_kl,
-        "ratio": metrics.ratio(overlap[0], floor),
-        "ratio_ci": _interval(metrics.ratio(overlap[1:], floor_again)),
+        "ratio": ratio(overlap[0], floor),
+        "ratio_ci": _interval(ratio(overlap[1:], floor_again)),
         "direct": direct[0], "direct_ci": _centred(direct), "direct_floor": direct_floor,
-        "direct_ratio": metrics.ratio(direct[0], direct_floor),
-        "direct_ratio_ci": _interval(metrics.ratio(direct[1:], direct_again)),
-        "diversity": metrics.ratio(own, whole),
+        "direct_ratio": ratio(direct[0], direct_floor),
+        "direct_ratio_ci": _interval(ratio(direct[1:], direct_again)),
+        "diversity": ratio(own, whole),
     }
     if len(control) > 1:
         weights = few[:1], np.ones((1, len(control)), int)
@@ -174,7 +174,7 @@ def _feature(values, draws):
 
 def _mean(values, weights):
     total = weights.sum(1)
-    return metrics.ratio(weights @ values, total[:, None] if values.ndim == 2 else total)
+    return ratio(weights @ values, total[:, None] if values.ndim == 2 else total)
 
 
 def _self_similarity(values, draws):
@@ -183,11 +183,11 @@ def _self_similarity(values, draws):
     def moments(name, weights):
         v = np.where(np.isnan(values[name]), 0, values[name])
         count = weights @ (~np.isnan(values[name])).sum(1)
-        mean = metrics.ratio(weights @ v.sum(1), count)
-        return np.stack([mean, metrics.ratio(weights @ (v * v).sum(1), count) - mean**2])
+        mean = ratio(weights @ v.sum(1), count)
+        return np.stack([mean, ratio(weights @ (v * v).sum(1), count) - mean**2])
 
     def agreement(one, truth):
-        return np.maximum(0, 1 - metrics.ratio(np.abs(one - truth), truth))
+        return np.maximum(0, 1 - ratio(np.abs(one - truth), truth))
 
     truth = moments("held_out", draws.held)
     own = agreement(moments("made", draws.made), truth)

@@ -14,7 +14,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from binolab.evaluation import features as metrics
+from binolab.evaluation.features import notes_of, ratio
 from binolab.music import rolls
 
 GRID = 1024  # bins on which densities are estimated
@@ -75,10 +75,9 @@ class _Grid:
         `times` scales the sizes that Scott's rule is told: MGEval counts the distances within a
         set twice.
         """
-        counts = [np.array(c, float).reshape(-1, GRID) for c in counts]
         at = np.arange(GRID)
         shares, widths = [], []
-        for count, k in zip(counts, times):
+        for count, k in zip((np.array(c, float).reshape(-1, GRID) for c in counts), times):
             n = count.sum(1, keepdims=True)
             with np.errstate(invalid="ignore"):  # a resampling of very few rolls may hold no pair
                 shares.append(count / n)
@@ -173,7 +172,7 @@ def self_similarity(batch, *, low=rolls.LOW, ticks=rolls.TICKS):
     """
     batch = np.asarray(batch, bool)
     n, _, length = batch.shape
-    of, row, start, end, _ = metrics.notes_of(batch)
+    of, row, start, end, _ = notes_of(batch)
     frames = max(0, (length - FRAME * ticks) // (HOP * ticks) + 1)
     fits = {}
     for name, value in (("pitch", row + low), ("duration", (end - start) / ticks)):
@@ -183,8 +182,8 @@ def self_similarity(batch, *, low=rolls.LOW, ticks=rolls.TICKS):
             count, total, square = (
                 np.bincount(of[inside], value[inside] ** p, n) for p in (0.0, 1.0, 2.0)
             )
-            mean = metrics.ratio(total, count)
-            spread = np.sqrt(np.maximum(metrics.ratio(square, count) - mean**2, 0))
+            mean = ratio(total, count)
+            spread = np.sqrt(np.maximum(ratio(square, count) - mean**2, 0))
             fits[name][:, k] = np.stack([mean, spread + 1e-6], 1)
     return {
         name: np.array([

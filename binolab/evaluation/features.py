@@ -170,7 +170,7 @@ def statistics(batch, *, low=rolls.LOW, ticks=rolls.TICKS):
     dict of float
         ``density``: share of lit cells. ``silence``: share of ticks with no note.
         ``four_voices``: share of ticks with exactly four notes. ``onsets``: notes begun in a roll
-        (cells that light up after the first tick). ``on_eighths``: share of these on an eighth note.
+        (cells that light up after the first tick). ``on_eighths``: share of these on an eighth.
         ``in_scale``: share of sounding cells inside the best of the twelve major scales, chosen
         roll by roll (pypianoroll's in-scale rate, best key). ``dissonance``: share of the
         simultaneous pairs of notes a second, a tritone or a seventh apart, modulo the octave.

@@ -13,7 +13,7 @@ import torch
 from tqdm import tqdm
 
 from binolab.diffusion import likelihood, prompting
-from binolab.evaluation import features as metrics
+from binolab.evaluation.features import features
 
 HARMONY = (
     "density", "four_voices", "in_scale", "dissonance", "parallel_fifths", "parallel_octaves"
@@ -160,7 +160,7 @@ def harmonize(model, x0, **options):
     sung = prompting.melody_line(x0) >= 0
     kept = float(same[sung].double().mean()) if sung.any() else None
     own, truth = (
-        metrics.features(t[:, 0].cpu().numpy() > 0, **model.axes)
+        features(t[:, 0].cpu().numpy() > 0, **model.axes)
         for t in (made, x0)
     )
     picks = np.random.default_rng(0).integers(0, len(x0), (200, len(x0)))

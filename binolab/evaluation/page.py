@@ -22,7 +22,7 @@ from binolab.show.plotting import HUES, INK, LINE, MADE, MARKS, PAPER
 MUSIC = "#c3cad6"  # bars of held-out music, to be drawn upon
 FEW = 20  # held-out windows; with fewer a report says that they are few
 CLASSES = "C C♯ D E♭ E F F♯ G A♭ A B♭ B".split()
-VALUES = "≤⅛ ¼ ⅓ ⅜ ½ ⅔ ¾ 1 1⅓ 1½ 2 3 4".split()  # of `metrics.LENGTHS`
+VALUES = "≤⅛ ¼ ⅓ ⅜ ½ ⅔ ¾ 1 1⅓ 1½ 2 3 4".split()  # of `features.LENGTHS`
 KNOWN = {
     "nothing": "nothing known", "melody": "melody known", "outer_quarters": "outer quarters known"
 }  # fmt: skip
@@ -152,7 +152,9 @@ def page(document, made, held_out, *, rolls=3):
     facts, features = _legible(document["facts"]), document["comparison"]["features"]
     rolls = min(rolls, len(made), len(held_out))
     figure = Figure((13, 13.2 + 1.9 * rolls), layout="constrained", facecolor=PAPER)
-    top, middle, bottom = figure.subfigures(3, 1, height_ratios=[3.3, 8.6, 0.6 + 1.9 * rolls])
+    heights = [3.3, 8.6, 0.6 + 1.9 * rolls]
+    top, middle, bottom = figure.subfigures(  # type: ignore[misc]
+        3, 1, height_ratios=heights)
     for part in (top, middle, bottom):
         part.set_facecolor(PAPER)
     figure.suptitle(
@@ -182,8 +184,8 @@ def page(document, made, held_out, *, rolls=3):
     _overlaps(axes[1], features, "direct", "overlap of the feature itself")
     left.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3,
                 frameon=False)
-    panels = {"comparison": _neighbours, "costs": _plot_costs, "harmonization": _plot_harmony}
-    panels = [(draw, document[k]) for k, draw in panels.items() if document.get(k)]
+    kinds = {"comparison": _neighbours, "costs": _plot_costs, "harmonization": _plot_harmony}
+    panels = [(draw, document[k]) for k, draw in kinds.items() if document.get(k)]
     heights = [1, 1.7, 1.8][: len(panels)]
     for ax, (draw, part) in zip(
         right.subplots(len(panels), 1, height_ratios=heights, squeeze=False)[:, 0], panels

@@ -1,8 +1,8 @@
 """A model's whole report: what it writes beside held-out music, in figures, words and a picture.
 
 Everything is made of documented parts: rolls from nothing (`sample`) are held beside music by
-`comparison.compare`, the bound and its baselines come from `conditional.cost`, harmony beside its
-composer's from `conditional.harmonize`; `report` and `page` put the document in words and pictures.
+`comparison.compare`, the bound and its baselines come from `masked.cost`, harmony beside its
+composer's from `masked.harmonize`; `report` and `page` put the document in words and pictures.
 
 Chapter: 14 *How good is it?*.
 """
@@ -16,15 +16,13 @@ import torch
 
 from binolab import datasets
 from binolab.diffusion import prompting
-from binolab.evaluation import comparison
-from binolab.evaluation import features as metrics
-from binolab.evaluation import masked as conditional
-from binolab.evaluation.page import page, report  # noqa: F401  here they are looked for
+from binolab.evaluation import comparison, masked
+from binolab.evaluation.features import statistics
 
 MASKS = {  # what is known of the rolls whose other cells are paid for
     "nothing": lambda x0: torch.zeros_like(x0, dtype=torch.bool),
     "melody": prompting.above_melody,
-    "outer_quarters": conditional.middle_half,
+    "outer_quarters": masked.middle_half,
 }
 
 
@@ -44,11 +42,11 @@ def cut(pieces, model):
 
 
 def sample(model, n=128, *, seed=0, **options):
-    """`n` rolls from nothing, bool (n, P, L). `options` as for `conditional.paint`."""
+    """`n` rolls from nothing, bool (n, P, L). `options` as for `masked.paint`."""
     device = model.device
     nothing = torch.zeros(n, 1, model.pitches, model.length, device=device)
     generator = torch.Generator(device).manual_seed(seed)
-    made = conditional.paint(model, nothing, nothing.bool(), generator=generator, **options)
+    made = masked.paint(model, nothing, nothing.bool(), generator=generator, **options)
     return made[:, 0].cpu().numpy() > 0
 
 
@@ -87,8 +85,8 @@ def evaluate(model, held_out, training, *, n=128, steps=100, sampler="refreshed"
     -------
     dict
         For JSON: ``facts``; ``statistics`` of the made, held-out and training windows
-        (`metrics.statistics`); ``comparison`` (`comparison.compare`); ``summary`` (`summary`);
-        ``harmonization`` (`conditional.harmonize`); ``costs``, `conditional.cost` by `MASKS`.
+        (`features.statistics`); ``comparison`` (`comparison.compare`); ``summary`` (`summary`);
+        ``harmonization`` (`masked.harmonize`); ``costs``, `masked.cost` by `MASKS`.
         What was not asked for is absent. The same seed gives the same, but for the seconds.
 
     Raises
@@ -126,17 +124,17 @@ def evaluate(model, held_out, training, *, n=128, steps=100, sampler="refreshed"
             "device": device.type, "torch": torch.__version__, "seconds_a_roll": seconds,
         },
         "summary": summary(compared),
-        "statistics": {name: _finite(metrics.statistics(s, **grid)) for name, s in sets.items()},
+        "statistics": {name: _finite(statistics(s, **grid)) for name, s in sets.items()},
         "comparison": compared,
     }
     few = datasets.held_out_windows(held_out, model.length, n).to(device)
     if prompts:
-        _, document["harmonization"] = conditional.harmonize(
+        _, document["harmonization"] = masked.harmonize(
             model, few, generator=generator(), **writing
         )
     if likelihood:
         document["costs"] = {
-            name: conditional.cost(
+            name: masked.cost(
                 model, few, mask(few), windows["training"], steps=levels,
                 generator=generator(), batch=batch, progress=progress,
             )
@@ -159,7 +157,7 @@ def summary(compared):
     for prefix in ("", "direct_"):
         ratios = {k: v[f"{prefix}ratio"] for k, v in features.items()}
         ratios = {k: r for k, r in ratios.items() if r is not None}
-        least = min(ratios, key=ratios.get, default=None)
+        least = min(ratios, key=lambda k: ratios[k], default=None)
         found |= {
             f"{prefix}ratios": len(ratios),
             f"{prefix}reached": sum(r >= 0.95 for r in ratios.values()),

@@ -17,7 +17,6 @@ import copy
 import warnings
 from bisect import bisect_right
 from pathlib import Path
-
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -223,11 +222,8 @@ def notes(roll):
     edges = np.diff(padded, axis=1)
     rows, starts = np.nonzero(edges == 1)
     _, ends = np.nonzero(edges == -1)
-    rows, starts, ends = rows.tolist(), starts.tolist(), ends.tolist()
-    for i in range(len(rows) - 1):
-        if rows[i] == rows[i + 1] and starts[i + 1] == ends[i] + 1:
-            ends[i] += 1
-    return list(zip(rows, starts, ends))
+    ends[:-1] += (rows[:-1] == rows[1:]) & (starts[1:] == ends[:-1] + 1)
+    return list(zip(rows.tolist(), starts.tolist(), ends.tolist()))
 
 
 def to_midi(roll, *, low=LOW, ticks=TICKS, tempo=100.0, like=None, velocity=80):

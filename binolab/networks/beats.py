@@ -19,7 +19,7 @@ Chapter: 08 *Sampling*.
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from binolab.diffusion import kernel
@@ -75,6 +75,9 @@ class BeatTransformer(Denoiser):
         On what each block adds.
     """
 
+    prior: Tensor
+    rates: Tensor
+
     def __init__(
         self, pitches=56, kinds=2, prior=0.07, columns=4, width=256, depth=4, heads=4, filters=64,
         mixers=1, dropout=0.1,
@@ -92,7 +95,7 @@ class BeatTransformer(Denoiser):
         self.narrow = narrow = max(filters // 4, 1)  # features a cell that pass through the tokens
         self.level, self.adapt = LevelEmbedding(width), nn.Linear(width, 6 * width)
         nn.init.zeros_(self.adapt.weight)
-        nn.init.zeros_(self.adapt.bias)
+        self.adapt.bias.data.zero_()
         self.stem = nn.Sequential(conv(2 * kinds * columns, filters), conv(filters, filters))
         self.before = nn.Sequential(*(Mixer(filters) for _ in range(mixers)))
         self.squeeze = nn.Conv2d(filters, narrow, 1)
@@ -104,7 +107,7 @@ class BeatTransformer(Denoiser):
         self.after = nn.Sequential(*(Mixer(filters) for _ in range(mixers)))
         self.last = nn.Conv2d(filters, kinds * columns, 1)
         nn.init.zeros_(self.last.weight)  # untrained, it answers with ρ and the evidence
-        nn.init.zeros_(self.last.bias)
+        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
         half = width // heads // 2
         self.register_buffer("rates", 100.0 ** -(torch.arange(half) / half), persistent=False)
 

@@ -11,7 +11,7 @@ Chapter: 06 *The UNet*.
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class Denoiser(nn.Module):
@@ -37,6 +37,8 @@ class LevelEmbedding(nn.Module):
 
     alpha_bar_t (B,) in [0, 1] -> (B, width).
     """
+
+    rates: Tensor
 
     def __init__(self, width, frequencies=16):
         super().__init__()

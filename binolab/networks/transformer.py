@@ -19,7 +19,7 @@ Chapter: 08 *Sampling* compares it with the paper's UNet.
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from binolab.diffusion import kernel
@@ -108,6 +108,8 @@ class FrameTransformer(Denoiser):
         evidence, and has nothing to add to its answer.
     """
 
+    rates: Tensor
+
     def __init__(
         self, pitches=56, prior=0.07, fold=24, width=256, depth=4, heads=4, filters=64, mixers=0,
         dropout=0.0, time=True,
@@ -131,7 +133,7 @@ class FrameTransformer(Denoiser):
         self.after = nn.Sequential(*(Mixer(filters) for _ in range(mixers)))
         self.last = nn.Conv2d(filters, fold, 1)
         rest = torch.logit(torch.tensor(float(prior), device="cpu")).item()
-        nn.init.constant_(self.last.bias, rest)
+        nn.init.constant_(self.last.bias, rest)  # type: ignore[arg-type]
         half = width // heads // 2
         self.register_buffer("rates", 100.0 ** -(torch.arange(half) / half), persistent=False)
 

@@ -52,7 +52,7 @@ class UNet(Denoiser):
             self.join.append(conv(deep, shallow))
             self.expand.append(nn.Sequential(conv(2 * shallow, shallow), conv(shallow, shallow)))
         self.last = nn.Conv2d(widths[0], 1, 3, padding=1)  # a single filter: the roll
-        nn.init.constant_(self.last.bias, -2.6)  # the log-odds of a density of 7 %
+        nn.init.constant_(self.last.bias, -2.6)  # type: ignore[arg-type]  # the log-odds of a density of 7 %
         self.levels = (
             nn.ModuleList([LevelEmbedding(width) for width in widths]) if time else None
         )

@@ -34,7 +34,7 @@ HUES = (GIVEN, MADE, "#009e73", "#cc79a7", INK, "#e69f00")  # after Okabe and It
 MARKS = "osD^vP"
 DPI = 150  # of a PNG
 
-STYLE = {
+STYLE: dict = {
     # the pages' own sans serif; what its Latin letters lack comes from matplotlib's
     "font.family": ["Source Sans 3", "DejaVu Sans"],
     "mathtext.fontset": "cm",  # as the pages' equations

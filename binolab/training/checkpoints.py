@@ -93,11 +93,10 @@ def foreign(folder):
 
 def digest(*parts):
     """Some lists of pieces as lists of [name, CRC-32 of the roll]."""
-    return [
-        [[p.name, zlib.crc32(np.packbits(p.roll), zlib.crc32(repr(p.roll.shape).encode()))]
-         for p in part]
-        for part in parts
-    ]
+    def crc(roll):
+        return zlib.crc32(np.packbits(roll).tobytes(), zlib.crc32(repr(roll.shape).encode()))
+
+    return [[[p.name, crc(p.roll)] for p in part] for part in parts]
 
 
 def difference(before, now):

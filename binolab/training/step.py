@@ -18,10 +18,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from binolab import model as models
 from binolab.card import Card
 from binolab.diffusion import kernel, likelihood, prompting
 from binolab.diffusion.loss import loss
+from binolab.model import load, save
 from binolab.music.codec import Codec
 from binolab.networks import NETWORKS
 from binolab.training import checkpoints, devices
@@ -123,8 +123,8 @@ class Run:
         check_size(self.model, pitches, config, self.codec.span)
         self.ema.load_state_dict(self.model.state_dict())
         form = torch.channels_last if config.network == "UNet" else torch.contiguous_format
-        self.model.to(device, memory_format=form)
-        self.ema.to(device, memory_format=form).eval()
+        for network in (self.model, self.ema.eval()):
+            network.to(device=device, memory_format=form)  # type: ignore[call-overload]
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=config.rate, betas=(0.9, 0.99), weight_decay=config.decay,
             fused=True,
@@ -147,7 +147,7 @@ class Run:
         What that network lacks, a block more say, begins as it was made: nearly the identity.
         Raises TrainingError when the two do not fit.
         """
-        trained = models.load(name).network
+        trained: nn.Module = load(name).network  # type: ignore[assignment]
         try:
             left = self.model.load_state_dict(trained.state_dict(), strict=False)
         except RuntimeError as error:
@@ -274,7 +274,7 @@ class Run:
                  "prior": self.prior, "scaler": self.scaler.state_dict(), "data": self.data,
                  "turn": self.turn}
         card = replace(self.card, trained=asdict(self.config) | {"step": self.step})
-        models.save(folder / "model.safetensors", self.ema, card)
+        save(folder / "model.safetensors", self.ema, card)
         checkpoints.write(folder, tensors, facts)
 
     @checkpoints.fitting
