@@ -4,10 +4,11 @@ import ast
 import json
 import re
 import subprocess
+import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import yaml
@@ -117,7 +118,8 @@ def test_property_tests_draw_the_same_everywhere(monkeypatch):
 
 def test_one_version():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert PROJECT["version"] == citation["version"] == binolab.__version__
+    assert citation["version"] == binolab.__version__
+    assert "version" in PROJECT["dynamic"] and "version" not in PROJECT
 
 
 def test_citation_cites_the_paper():
@@ -131,7 +133,24 @@ def test_citation_cites_the_paper():
 def test_repository_address_is_empty_or_an_address():
     url = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
     assert url == "" or re.fullmatch(r"https://[^/]+/[^/]+/[^/]+", url)
-    assert "urls" not in PROJECT
+    assert "urls" in PROJECT["dynamic"]
+
+
+def test_addresses_of_the_package_come_from_the_configuration(monkeypatch):
+    for name in ("hatchling", "hatchling.metadata", "hatchling.metadata.plugin"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    interface = SimpleNamespace(MetadataHookInterface=object)
+    monkeypatch.setitem(sys.modules, "hatchling.metadata.plugin.interface", interface)
+    monkeypatch.syspath_prepend(ROOT)
+    import hatch_build
+
+    text = (ROOT / "_config.yml").read_text()
+    own = yaml.safe_load(text)["repository"]["url"]
+    assert hatch_build.urls(text).get("Repository", "") == own
+    address = "https://github.com/someone/binolab"
+    for line in f'  url: "{address}"', f"  url: {address}":
+        set_ = re.sub(r"^  url: .*$", line, text, count=1, flags=re.M)
+        assert hatch_build.urls(set_)["Repository"] == address
 
 
 def test_nothing_of_this_machine_is_committed():
