@@ -123,8 +123,9 @@ def wrapped(names, width):
     """Names in lines of so many pixels, by a letter's mean width."""
     lines = [""]
     for name in names:
-        longer = f"{lines[-1]}  {name}".strip()
+        longer = f"{lines[-1]}, {name}".lstrip(", ")
         if len(longer) * 5.7 > width and lines[-1]:
+            lines[-1] += ","
             lines.append(name)
         else:
             lines[-1] = longer
