@@ -86,6 +86,21 @@ def test_a_function_that_is_no_layer_has_a_row_if_it_costs():
     assert product.macs == 8 * 16 * 16 and product.numbers == 8 * 16
 
 
+@pytest.mark.parametrize("dim, kinds", [(1, ["copy"]), (2, []), (-1, [])])
+def test_only_features_that_are_stacked_are_a_copy(dim, kinds):
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.left, self.right = nn.Conv2d(1, 2, 1), nn.Conv2d(1, 2, 1)
+
+        def forward(self, x_t, alpha_bar_t):
+            return torch.cat((self.left(x_t), self.right(x_t)), dim)
+
+    rows = anatomy.trace(Two(), (8, 16))
+    assert [row.kind for row in rows[3:]] == kinds
+    assert all(row.sources == (1, 2) and row.outputs == 4 for row in rows[3:])
+
+
 def test_what_the_level_alone_makes_does_not_see_the_roll():
     rows = anatomy.trace(NETS["UNet, told"], (16, 32))
     told = [i for i, row in enumerate(rows) if row.name.startswith("levels")]
