@@ -5,6 +5,7 @@
     transformer   attention over beats, convolutions over pitches: the default
     beats         the same for bits of a coarser grid and several voices
     activation    what a filter would most like to see                          §7, Fig. 3
+    anatomy       what each layer takes, gives, holds and costs
 
 A network of your own is a `Denoiser`, and a line in `NETWORKS`.
 
