@@ -1,83 +1,165 @@
 """MIDI files edited: notes outside a mask's free cells stay as they are, new ones are added.
 
+All that is not a note of a free cell stands in the result as it stood.
+
 Chapters: 10 *Completing and infilling*, 11 *Harmonizing a melody*.
 """
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from binolab.music import rolls
+import numpy as np
+
+from binolab.music import midi, rolls
+from binolab.music.meter import Grid
+from binolab.music.midi import END_OF_TRACK, Event, Midi, Note
 
 
-def rewrite(given, roll, known, *, low=rolls.LOW, ticks=rolls.TICKS, pedal=False):
-    """A copy of a MIDI file with the notes of its free cells replaced by those of a roll.
+class New(NamedTuple):
+    """A note to be written: its MIDI pitch, and its first tick and the one past its last (file's)."""
 
-    A note that lies wholly in known cells is kept to the letter: its track, velocity and exact
-    times, on the grid or off it. Of one that reaches into free cells the roll decides what is
-    left. Where its beginning was known it stays on its track, with its velocity and the exact
-    times of the ends that it keeps; where only its end was, that end is heard only if the roll
-    leads up to it. A kept note that ends between sixteenths, as legato playing does, is not struck
-    again there: what the roll goes on with begins on the next beat.
+    pitch: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Given:
+    """A piece as it is given to a model.
+
+    Attributes
+    ----------
+    midi : Midi
+    grid : Grid
+    notes : list of Note
+        Those that the model is shown; all others are carried along.
+    low, shift : int
+        Row 0 of the roll is MIDI note ``low - shift`` of the file.
+    """
+
+    midi: Midi
+    grid: Grid
+    notes: list[Note]
+    low: int
+    shift: int = 0
+
+    def spans(self) -> list[tuple[int, int, int]]:
+        """(row, first tick, one past the last) of the notes, on the grid; at least a tick each."""
+        return rolls.spans(self.notes, self.grid, self.low - self.shift)
+
+    def roll(self, pitches: int, length: int | None = None) -> np.ndarray:
+        """The bits of the notes, (pitches, length)."""
+        return rolls.from_notes(self.spans(), pitches, len(self.grid) if length is None else length)
+
+
+def changes(given: Given, roll: np.ndarray, known: np.ndarray):
+    """What a roll, written where a mask is free, changes in a piece.
+
+    A note that lies wholly in known cells is kept to the letter: on the grid or off it. Of one that
+    reaches into free cells the roll decides what is left. Where its beginning was known it keeps
+    that; where only its end was, that end is heard only if the roll leads up to it. A kept note that
+    ends between sixteenths, as legato playing does, is not struck again there: what the roll goes on
+    with begins on the next beat. Where the meter parts the beat in three, new notes begin and end
+    on its thirds.
 
     Parameters
     ----------
-    given : pretty_midi.PrettyMIDI
-        Keeps its tempo map, tracks, drums and controllers.
+    given : Given
     roll, known : bool arrays (pitches, ticks)
         The whole piece after the change, and where it was not to change.
-    low, ticks, pedal
-        As in `rolls.from_midi`.
 
     Returns
     -------
-    pretty_midi.PrettyMIDI
-        New notes, if any, are on a track named "binolab", at the mean velocity of the given ones.
+    removed : list of Note
+    ended : dict of Note to the tick of the file at which it ends now
+    added : list of New, in order of start and pitch
     """
-    import pretty_midi
-
-    kept, ends, begun, rest = set(), set(), {}, roll.copy()
-    for pitch, start, end, note in rolls.tick_notes(given, ticks=ticks, pedal=pedal):
-        row = pitch - low
+    grid, ticks = given.grid, given.grid.ticks
+    removed, ended, ends, begun, rest = [], {}, set(), {}, roll.copy()
+    for note, (row, start, end) in zip(given.notes, given.spans()):
         if known[row, start:end].all():
-            kept.add(id(note))
             ends.add((row, end))
             rest[row, start:end] = False
         elif known[row, start]:
             begun[row, start] = note, end
-        elif known[row, end - 1]:
-            tail = start + int((~known[row, start:end]).nonzero()[0][-1]) + 1
-            if not roll[row, tail - 1]:
-                rest[row, tail:end] = False
-    seconds = rolls.grid_seconds(given, ticks)
-    found, changed = [], {}
+        else:
+            removed.append(note)
+            if known[row, end - 1]:
+                tail = start + int((~known[row, start:end]).nonzero()[0][-1]) + 1
+                if not roll[row, tail - 1]:
+                    rest[row, tail:end] = False
+    added = set()
     for row, start, end in rolls.notes(rest):
         if (row, start) in begun:
-            note, was = begun[row, start]
-            until = note.end if end == was else seconds(end)
-            changed[id(note)] = pretty_midi.Note(note.velocity, note.pitch, note.start, until)
+            note, was = begun.pop((row, start))
+            if end != was:
+                ended[note] = grid.tick(end)
             continue
         if (row, start) in ends and start % (ticks // 4 or 1):
             start = -(-start // ticks) * ticks
+        start, end = (_in_thirds(grid, place) for place in (start, end))
         if start < end:
-            found.append((row, start, end))
+            added.add(New(given.low + row - given.shift, grid.tick(start), grid.tick(end)))
+    removed += [note for note, _ in begun.values()]
+    return removed, ended, sorted(added, key=lambda n: (n.start, n.pitch))
 
-    midi = copy.copy(given)
-    midi.instruments, velocities = [], []
-    for instrument in given.instruments:
-        track = copy.copy(instrument)
-        if not instrument.is_drum:
-            track.notes = [n if id(n) in kept else changed[id(n)] for n in instrument.notes
-                           if id(n) in kept or id(n) in changed]
-            velocities += [n.velocity for n in instrument.notes]
-        if track.notes:
-            midi.instruments.append(track)
-    new = pretty_midi.Instrument(program=0, name="binolab")
-    velocity = round(sum(velocities) / len(velocities)) if velocities else 80
-    new.notes = [
-        pretty_midi.Note(velocity, low + row, seconds(start), seconds(end))
-        for row, start, end in found
-    ]
-    if new.notes or not midi.instruments:
-        midi.instruments.append(new)
-    return midi
+
+def _in_thirds(grid, place):
+    """A place of the grid, or the nearest third of its beat where the meter has thirds."""
+    beat = min(place // grid.ticks, len(grid.thirds) - 1)
+    third = grid.ticks // 3
+    return int(place / third + 0.5) * third if third and grid.thirds[beat] else place
+
+
+def edited(given: Midi, removed: Iterable[Note] = (), ended: dict[Note, int] | None = None,
+           added: dict[int | str, list[tuple[New, int, int]]] | None = None,
+           programs: dict[str, tuple[int, int]] | None = None) -> Midi:
+    """A file with some notes gone, some ended elsewhere, and some added.
+
+    Parameters
+    ----------
+    removed, ended
+        As `changes` tells.
+    added : dict
+        By the index of a track of the file, or by the name of a new one: (note, channel, velocity).
+    programs : dict
+        Of new tracks, by name: (channel, program).
+    """
+    tracks = [list(track) for track in given.tracks]
+    gone: list[set[int]] = [set() for _ in tracks]
+    offs: list[list[Event]] = [[] for _ in tracks]  # before what stands at their tick, or
+    ons: list[list[Event]] = [[] for _ in tracks]  # after it
+    for note in removed:
+        gone[note.track] |= {note.on} | ({note.off} if note.off is not None else set())
+    for note, tick in (ended or {}).items():
+        if note.off is not None:
+            gone[note.track].add(note.off)
+        offs[note.track].append(_off(tick, note.channel, note.pitch))
+    for place, notes in (added or {}).items():
+        if isinstance(place, str):
+            channel, program = (programs or {}).get(place, (0, 0))
+            tracks.append([midi.meta(0, midi.NAME, place.encode()),
+                           Event(0, bytes([0xC0 | channel, program])), Event(0, END_OF_TRACK)])
+            gone.append(set())
+            offs.append([])
+            ons.append([])
+            place = len(tracks) - 1
+        for new, channel, velocity in notes:
+            ons[place].append(Event(new.start, bytes([0x90 | channel, new.pitch, velocity])))
+            offs[place].append(_off(new.end, channel, new.pitch))
+    made = []
+    for track, out, before, after in zip(tracks, gone, offs, ons):
+        kept = [(e.tick, 1, i, e) for i, e in enumerate(track) if i not in out and e.data != END_OF_TRACK]
+        kept += [(e.tick, 0, i, e) for i, e in enumerate(before)]
+        kept += [(e.tick, 2, i, e) for i, e in enumerate(after)]
+        events = [event for *_, event in sorted(kept, key=lambda e: e[:3])]
+        last = max([track[-1].tick, *(e.tick for e in events[-1:])])
+        made.append([*events, Event(last, END_OF_TRACK)])
+    return replace(given, tracks=made, kind=max(given.kind, int(len(made) > 1)))
+
+
+def _off(tick, channel, pitch):
+    return Event(tick, bytes([0x80 | channel, pitch, 64]))

@@ -13,15 +13,16 @@ Chapter: 02, *From MIDI to a roll*.
 
 from __future__ import annotations
 
-import copy
-import warnings
-from bisect import bisect_right
+from collections.abc import Iterable
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pretty_midi import PrettyMIDI
 
-from binolab import files
+from binolab.music import meter, midi
+from binolab.music.midi import LONGEST, RESOLUTION, Event, Midi, MidiError, Note
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,115 +31,15 @@ LOW = 33  # A1, row 0 of the paper's roll
 PITCHES = 56  # ... to E6, MIDI 88
 TICKS = 24  # a beat
 LENGTH = 384  # ticks in the paper's window: 16 beats
-LONGEST = 10_000  # beats of a file: more than an hour and a half at 100 a minute
-RESOLUTION = 480  # MIDI ticks a beat in the files that we write: 24 divides it
 
 
-class MidiError(ValueError):
-    """A MIDI file that cannot become a roll; the message names the fault and the remedy."""
-
-
-def read_midi(path):
-    """Read a MIDI file that holds at least one pitched note.
-
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    pretty_midi.PrettyMIDI
-
-    Raises
-    ------
-    MidiError
-        In one line: no such file, a folder, not MIDI, empty, beyond the limits of `midi.read`, or
-        without pitched notes.
-    """
-    from binolab.music.midi import TooMuch, read
-
-    path = Path(path)
-    if not path.exists():
-        raise MidiError(f"{path}: no such file")
-    if path.is_dir():
-        raise MidiError(f"{path}: is a folder; name one MIDI file in it")
-    if not path.is_file():
-        raise MidiError(f"{path}: is not a file; name a MIDI file")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # files with tempo changes in odd tracks are readable
-            midi = read(path) if path.stat().st_size else None
-    except TooMuch as error:
-        raise MidiError(f"{path}: {error}") from None
-    except PermissionError:
-        raise MidiError(f"{path}: cannot be read; check its permissions") from None
-    except Exception as error:  # mido raises a dozen kinds on bytes that are not MIDI
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "damaged"
-        raise MidiError(
-            f"{path}: not a readable MIDI file ({reason}); export it again as Standard MIDI"
-        ) from None
-    if midi is None:
-        raise MidiError(f"{path}: the file is empty (0 bytes); export it again as Standard MIDI")
-    if not any(i.notes for i in midi.instruments if not i.is_drum):
-        raise MidiError(f"{path}: has no pitched notes (drums do not count); choose another file")
-    return midi
-
-
-def tick_notes(midi, *, ticks=TICKS, pedal=False):
-    """The pitched notes of a MIDI file on the grid of its own beats.
-
-    Several instruments are merged and drums left out; a note keeps at least one tick.
-
-    Parameters
-    ----------
-    midi : pretty_midi.PrettyMIDI
-    ticks : int
-        Grid ticks a beat (quarter note).
-    pedal : bool
-        Hold notes while the sustain pedal (controller 64 at 64 or above) is down.
-
-    Returns
-    -------
-    list of (pitch, start, end, note)
-        MIDI pitch, first tick, one past the last tick, and the `pretty_midi.Note` it came from.
-    """
-
-    def to_tick(seconds):
-        return int(np.floor(midi.time_to_tick(seconds) * ticks / midi.resolution + 0.5))
-
+def spans(notes: Iterable[Note], grid: meter.Grid, low: int = 0) -> list[tuple[int, int, int]]:
+    """(row, first tick, one past the last) of the notes of a file, on a grid; a tick at least."""
     found = []
-    for instrument in midi.instruments:
-        if instrument.is_drum:
-            continue
-        held = _sustained(instrument) if pedal else [n.end for n in instrument.notes]
-        for note, end in zip(instrument.notes, held):
-            start = to_tick(note.start)
-            found.append((note.pitch, start, max(to_tick(end), start + 1), note))
-    return sorted(found, key=lambda n: n[:3])
-
-
-def _sustained(instrument):
-    """Where each note of an instrument falls silent, in seconds, once the pedal is heeded."""
-    changes = sorted((c.time, c.value >= 64) for c in instrument.control_changes if c.number == 64)
-    times = [time for time, _ in changes]
-    lifts = [i for i, (_, down) in enumerate(changes) if not down]
-    onsets = {}
-    for note in sorted(instrument.notes, key=lambda n: n.start):
-        onsets.setdefault(note.pitch, []).append(note.start)
-    last = max((n.end for n in instrument.notes), default=0.0)
-    ends = []
-    for note in instrument.notes:
-        end = note.end
-        i = bisect_right(times, note.end) - 1
-        if i >= 0 and changes[i][1]:  # down when the key is let go: ring on until it is lifted
-            lift = bisect_right(lifts, i)
-            end = times[lifts[lift]] if lift < len(lifts) else max(last, end)
-            struck = onsets[note.pitch]
-            again = bisect_right(struck, note.start)
-            if again < len(struck):  # the same key struck again stops it
-                end = max(note.end, min(end, struck[again]))
-        ends.append(end)
-    return ends
+    for note in notes:
+        start = grid.nearest(note.start)
+        found.append((note.pitch - low, start, max(grid.nearest(note.end), start + 1)))
+    return found
 
 
 def from_notes(notes, pitches=PITCHES, length=None):
@@ -167,20 +68,27 @@ def from_notes(notes, pitches=PITCHES, length=None):
     return roll
 
 
-def from_midi(midi, *, low=LOW, pitches=PITCHES, ticks=TICKS, length=None, pedal=False):
+def from_midi(source: str | Path | PrettyMIDI | Midi, *, low: int = LOW, pitches: int = PITCHES,
+              ticks: int = TICKS, length: int | None = None, pedal: bool = False,
+              beat: Fraction | None = None) -> np.ndarray:
     """Bits of a whole MIDI file, from its first beat to its end, rests kept.
+
+    Several tracks are merged and drums left out. Beats are those of the meter (`music.meter`).
 
     Parameters
     ----------
-    midi : pretty_midi.PrettyMIDI
+    source
+        A path, a `PrettyMIDI`, or what `midi.read` gave.
     low, pitches : int
-        The roll holds MIDI notes `low` to `low + pitches - 1`.
+        The roll holds MIDI notes `low` to ``low + pitches - 1``.
     ticks : int
         Ticks a beat.
     length : int, optional
-        Pad with rests, or cut, to this many ticks. By default the whole file.
+        Pad with rests, or cut, to this many ticks. By default to the end of the last note.
     pedal : bool
         Heed the sustain pedal.
+    beat : Fraction, optional
+        The beat in quarter notes, in place of what the time signatures say.
 
     Returns
     -------
@@ -189,19 +97,21 @@ def from_midi(midi, *, low=LOW, pitches=PITCHES, ticks=TICKS, length=None, pedal
     Raises
     ------
     MidiError
-        When a note lies outside the pitch range.
+        As `midi.read`, and where a note lies outside the pitch range.
 
     Chapter: 02.
     """
-    found = tick_notes(midi, ticks=ticks, pedal=pedal)
-    outside = sorted({p for p, *_ in found if not low <= p < low + pitches})
+    piece = midi.read(source)
+    notes = piece.notes(pedal)
+    outside = sorted({n.pitch for n in notes if not low <= n.pitch < low + pitches})
     if outside:
+        name = f"{source}: " if isinstance(source, (str, Path)) else ""
         raise MidiError(
-            f"notes outside MIDI {low}..{low + pitches - 1} "
+            f"{name}notes outside MIDI {low}..{low + pitches - 1} "
             f"(found {outside[0]}..{outside[-1]}); transpose the piece by octaves, "
             "or use a model with a wider range"
         )
-    return from_notes([(p - low, s, e) for p, s, e, _ in found], pitches, length)
+    return from_notes(spans(notes, meter.grid(piece, ticks, beat=beat), low), pitches, length)
 
 
 def notes(roll):
@@ -226,8 +136,9 @@ def notes(roll):
     return list(zip(rows.tolist(), starts.tolist(), ends.tolist()))
 
 
-def to_midi(roll, *, low=LOW, ticks=TICKS, tempo=100.0, like=None, velocity=80):
-    """A roll as a one-piano MIDI file.
+def to_midi(roll: np.ndarray, *, low: int = LOW, ticks: int = TICKS, tempo: float = 100.0,
+            velocity: int = 80) -> Midi:
+    """A roll as a MIDI file of one piano.
 
     Parameters
     ----------
@@ -235,54 +146,23 @@ def to_midi(roll, *, low=LOW, ticks=TICKS, tempo=100.0, like=None, velocity=80):
     low, ticks : int
         As in `from_midi`.
     tempo : float
-        Beats a minute, where `like` is not given.
-    like : pretty_midi.PrettyMIDI, optional
-        Keep this file's tempo map, time and key signatures.
+        Beats a minute.
     velocity : int
         1 to 127, one for all notes: a roll has no dynamics.
 
-    Returns
-    -------
-    pretty_midi.PrettyMIDI
-
     Chapter: 02.
     """
-    import pretty_midi
-
-    midi = blank_midi(like, tempo)
-    piano = pretty_midi.Instrument(program=0, name="Piano")
-    seconds = grid_seconds(midi, ticks)
-    for row, start, end in notes(roll):
-        piano.notes.append(
-            pretty_midi.Note(velocity, low + row, seconds(start), seconds(end))
-        )
-    midi.instruments.append(piano)
-    return midi
-
-
-def blank_midi(like=None, tempo=100.0):
-    """A MIDI file with no notes: with the tempo map of `like`, or with one tempo."""
-    from binolab.music.midi import Midi
-
-    if like is None:
-        return Midi(resolution=RESOLUTION, initial_tempo=float(tempo))
-    midi = copy.deepcopy(like)
-    midi.instruments = []
-    midi.lyrics, midi.text_events = [], []
-    return midi
-
-
-def grid_seconds(midi, ticks=TICKS):
-    """The function from grid ticks to seconds that a file's tempo map defines.
-
-    Raises MidiError for a file whose own clock is too coarse to hold the grid.
-    """
-    if midi.resolution < ticks:
-        raise MidiError(
-            f"the file counts {midi.resolution} ticks a beat, fewer than the grid's {ticks}; "
-            "export it again with 96 or more"
-        )
-    return lambda tick: midi.tick_to_time(int(np.floor(tick * midi.resolution / ticks + 0.5)))
+    made = midi.blank(tempo)
+    events = []
+    for row, *ends in notes(roll):
+        start, end = (round(place * made.resolution / ticks) for place in ends)
+        events += [Event(start, bytes([0x90, low + row, velocity])),
+                   Event(end, bytes([0x80, low + row, 64]))]
+    events.sort(key=lambda e: (e.tick, e.data[0]))  # what ends comes before what begins
+    last = max((e.tick for e in events), default=0)
+    made.tracks.append([midi.meta(0, midi.NAME, b"Piano"), Event(0, bytes([0xC0, 0])), *events,
+                        Event(last, midi.END_OF_TRACK)])
+    return made
 
 
 def windows(roll, length=LENGTH, hop=None):
@@ -305,45 +185,25 @@ def windows(roll, length=LENGTH, hop=None):
     return np.stack([padded[:, i * hop : i * hop + length] for i in range(count)])
 
 
-def window(
-    path, *, at=0, low=LOW, pitches=PITCHES, ticks=TICKS, length=LENGTH, pedal=False
-):
+def window(path: str | Path, *, at: float = 0, length: int = LENGTH, low: int = LOW,
+           pitches: int = PITCHES, ticks: int = TICKS, pedal: bool = False) -> np.ndarray:
     """The bits of a MIDI file from beat `at`: one window, padded with rests past the end.
 
-    Parameters
-    ----------
-    path : str or Path
-        A MIDI file.
-    at : float
-        The beat that the window begins with, 0 or more; rounded to a tick.
-    low, pitches, ticks, pedal
-        As in `from_midi`.
-    length : int
-        Ticks of the window.
-
-    Returns
-    -------
-    ndarray of bool, (pitches, length)
+    Parameters as in `from_midi`, which raises the faults of the file too.
 
     Raises
     ------
-    MidiError
-        As `read_midi` and `from_midi`, with the file's name, or when the piece ends before `at`.
     ValueError
-        When `at` is negative.
+        When `at` is negative, or the piece ends before it.
 
     Chapter: 02.
     """
     start = round(at * ticks)
     if start < 0:
         raise ValueError(f"at must be a beat of the piece, 0 or more, got {at}")
-    midi = read_midi(path)
-    try:
-        roll = from_midi(midi, low=low, pitches=pitches, ticks=ticks, pedal=pedal)
-    except MidiError as error:
-        raise MidiError(f"{path}: {error}") from None
-    beats = roll.shape[1] / ticks
+    roll = from_midi(path, low=low, pitches=pitches, ticks=ticks, pedal=pedal)
     if start >= roll.shape[1]:
+        beats = roll.shape[1] / ticks
         raise MidiError(f"{path}: ends at beat {beats:g}; choose at below that, got {at}")
     roll = roll[:, start : start + length]
     return np.pad(roll, ((0, 0), (0, length - roll.shape[1])))
@@ -372,9 +232,3 @@ def validate(roll):
             raise ValueError("roll must hold only 0 and 1: turn probabilities into bits first")
         roll = roll.astype(bool)
     return roll
-
-
-def write_midi(midi, path):
-    """Write a `PrettyMIDI`, whole or not at all."""
-    with files.replacing(path) as temporary:
-        midi.write(str(temporary))

@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from binolab.files import replacing
+from binolab.music.midi import Midi
 from binolab.music.rolls import LOW, TICKS, notes
 
 RATE = 22050  # samples a second
@@ -268,11 +269,10 @@ def _audio(source, label, inline, rate):
     )
 
 
-def play(midi):
+def play(midi: Midi) -> np.ndarray:
     """The waveform of a MIDI file at its own tempo: its notes on a grid of milliseconds."""
-    found = []
-    for instrument in midi.instruments:
-        for note in [] if instrument.is_drum else instrument.notes:
-            start = round(note.start * 1000)
-            found.append((note.pitch, start, max(round(note.end * 1000), start + 1)))
+    clock, found = midi.clock(), []
+    for note in midi.notes():
+        start, end = (round(clock[tick] * 1000) for tick in (note.start, note.end))
+        found.append((note.pitch, start, max(end, start + 1)))
     return synthesize(found, low=0, ticks=1000, tempo=60.0)
