@@ -1,7 +1,7 @@
 """The rooms of the library: imports between them go one way, and the map shows them as they are.
 
-The imports are read from the code (`scripts/rooms.py`), those inside functions too. What only a type
-checker reads does not count.
+The imports are read from the code (`scripts/rooms.py`), those inside functions too. What only a
+type checker reads does not count.
 """
 
 import ast
