@@ -28,8 +28,7 @@ from binolab.diffusion import prompting, sliding
 from binolab.diffusion.sampling import Sampler, Step, named
 from binolab.model import Model, load, pick_device
 from binolab.music import editing, rolls
-from binolab.music.midi import longest
-from binolab.music.rolls import LONGEST
+from binolab.music.midi import LONGEST, longest
 from binolab.show import audio, plotting
 
 MOST = {"n": 10_000, "steps": 100_000}
