@@ -16,9 +16,9 @@ TINY = ["--steps", "2", "--n", "2", "--calls", "2", "--windows", "2", "--quiet"]
 @pytest.fixture(scope="module")
 def ablations():
     """The script, with only a few windows of the chorales to compare with."""
-    few = {split: script.windows(split)[:8] for split in ("train", "valid")}
+    few = {split: script.chorale_windows(split)[:8] for split in ("train", "valid")}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(script, "windows", few.get)
+        patch.setattr(script, "chorale_windows", few.get)
         yield script
 
 
@@ -42,7 +42,7 @@ def test_ablations_make_a_row_resume_and_say_how(ablations, tmp_path, capsys):
     assert all(ablations.ROWS[name].says in table for name in again["rows"])
 
     other = ablations.parse([*command, "--resume", "--n", "4"])
-    few = {split: ablations.windows(split) for split in ("train", "valid")}
+    few = {split: ablations.chorale_windows(split) for split in ("train", "valid")}
     assert ablations.opened(other, command, few)["rows"] == {}  # another budget: start again
     capsys.readouterr()
 
@@ -62,6 +62,6 @@ def test_every_row_changes_what_it_says(ablations):
     seen = set()
     for row in ablations.ROWS.values():
         assert row.training in ablations.TRAININGS
-        assert row.sampler in ablations.prompting.sampling.SAMPLERS
+        assert row.sampler in ablations.SAMPLERS
         seen.add((row.training, row.sampler, *sorted(row.options.items())))
     assert len(seen) == len(ablations.ROWS)
