@@ -46,7 +46,7 @@ def commands(rows):
         melody = Path(folder, "melody.mid")
         pitches = (67, 67, 69, 71, 72, 71, 69, 67)
         line = [(p - 33, 24 * i, 24 * i + 24) for i, p in enumerate(pitches)]
-        rolls.write_midi(rolls.to_midi(rolls.from_notes(line)), melody)
+        rolls.to_midi(rolls.from_notes(line)).write(melody)
         rows["`binolab harmonize`, 100 steps, from cold"] = cold(
             [python, "-m", "binolab", "harmonize", str(melody), "-o", f"{folder}/out.mid",
              "--seed", "0"])

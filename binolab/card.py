@@ -14,7 +14,7 @@ from torch import Tensor
 
 from binolab.diffusion import schedules
 from binolab.music.codec import Codec
-from binolab.music.rolls import RESOLUTION
+from binolab.music.midi import RESOLUTION
 from binolab.networks import NETWORKS, Denoiser, UNet
 
 WHOLE = {  # what is told in whole numbers, and between which

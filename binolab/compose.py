@@ -389,8 +389,9 @@ class Task:
         self.end = -(-max(self.grid.nearest(n.end) for n in notes) // model.ticks) * model.ticks
         self.start = 0 if at is None else self.place(at, "at")
         if not 0 <= self.start < self.end:
-            raise ValueError(f"`at` must be a beat of the piece, 0 to {self.end // model.ticks - 1}, "
-                             f"or bar:1 to bar:{len(self.grid.bars)}; got {at}")
+            raise ValueError(
+                f"`at` must be a beat of the piece, 0 to {self.end // model.ticks - 1}, or bar:1 to "
+                f"bar:{len(self.grid.bars)}; got {at}")
         if self.beats is not None:
             self.stop = self.start + self.beats
         elif at is not None:

@@ -37,7 +37,7 @@ def weights(tmp_path_factory):
 @pytest.fixture(scope="module")
 def tune(tmp_path_factory):
     path = tmp_path_factory.mktemp("tune") / "tune.mid"
-    rolls.write_midi(rolls.to_midi(notation.read(TUNE)), path)
+    rolls.to_midi(notation.read(TUNE)).write(path)
     return path
 
 

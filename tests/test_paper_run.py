@@ -24,7 +24,7 @@ def data(tmp_path):
     random = np.random.default_rng(0)
     for i in range(4):
         notes = [(int(random.integers(20, 40)), 24 * b, 24 * b + 20) for b in range(40)]
-        rolls.write_midi(rolls.to_midi(rolls.from_notes(notes)), folder / f"{i}.mid")
+        rolls.to_midi(rolls.from_notes(notes)).write(folder / f"{i}.mid")
     return folder
 
 

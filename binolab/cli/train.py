@@ -230,7 +230,7 @@ def write_samples(folder, model, tempo, **options):
     grid = model.axes
     for i, roll in enumerate(made, 1):
         midi = rolls.to_midi(roll, tempo=tempo, **grid)
-        rolls.write_midi(midi, target / f"{i}.mid")
+        midi.write(target / f"{i}.mid")
         audio.write_mp3(audio.play(midi), target / f"{i}.mp3")
         plotting.save_png(roll, target / f"{i}.png", **grid)
 

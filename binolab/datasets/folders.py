@@ -15,7 +15,7 @@ import numpy as np
 
 from binolab import files
 from binolab.datasets.pieces import Data, Music, Piece, hold_out
-from binolab.music import rolls
+from binolab.music import meter, midi, rolls
 from binolab.music.midi import LONGEST
 
 PIANO = (21, 108)  # A0 to C8
@@ -39,14 +39,14 @@ class Scan(NamedTuple):
 def scan(file, low=0, pitches=128, pedal=False):
     """Read one MIDI file: a `Scan`. Never raises for the file's own faults."""
     try:
-        midi = rolls.read_midi(file)
-    except rolls.MidiError as error:
+        piece = midi.read(file)
+    except midi.MidiError as error:
         return Scan(str(error).removeprefix(f"{file}: "))
-    struck = [n.pitch for i in midi.instruments if not i.is_drum for n in i.notes]
-    span = (min(struck), max(struck))
+    notes = piece.notes(pedal)
+    span = (min(n.pitch for n in notes), max(n.pitch for n in notes))
     if not inside(span, low, pitches):
         return Scan(span=span)
-    found = [n[:3] for n in rolls.tick_notes(midi, pedal=pedal)]
+    found = rolls.spans(notes, meter.grid(piece))
     if fault := unfit(found):
         return Scan(fault)
     return Scan(span=span, notes=np.array(found, np.int32))

@@ -24,7 +24,7 @@ from binolab.datasets.pieces import Data, Music, recall, store, stored
 from binolab.files import cache_folder, printable
 from binolab.music import rolls
 
-PARSER = 2  # raise it when `rolls.tick_notes`, `rolls.from_notes` or what is stored changes
+PARSER = 3  # raise it when `midi.Midi.notes`, `rolls.from_notes` or what is stored changes
 
 
 class Selection(NamedTuple):

@@ -19,7 +19,7 @@ from binolab.music.midi import END_OF_TRACK, Event, Midi, Note
 
 
 class New(NamedTuple):
-    """A note to be written: its MIDI pitch, and its first tick and the one past its last (file's)."""
+    """A note to be written: its MIDI pitch, and the ticks of the file at which it begins, ends."""
 
     pitch: int
     start: int
@@ -60,10 +60,10 @@ def changes(given: Given, roll: np.ndarray, known: np.ndarray):
 
     A note that lies wholly in known cells is kept to the letter: on the grid or off it. Of one that
     reaches into free cells the roll decides what is left. Where its beginning was known it keeps
-    that; where only its end was, that end is heard only if the roll leads up to it. A kept note that
-    ends between sixteenths, as legato playing does, is not struck again there: what the roll goes on
-    with begins on the next beat. Where the meter parts the beat in three, new notes begin and end
-    on its thirds.
+    that; where only its end was, that end is heard only if the roll leads up to it. A kept note
+    that ends between sixteenths, as legato playing does, is not struck again there: what the roll
+    goes on with begins on the next beat. Where the meter parts the beat in three, new notes begin
+    and end on its thirds.
 
     Parameters
     ----------
@@ -152,10 +152,9 @@ def edited(given: Midi, removed: Iterable[Note] = (), ended: dict[Note, int] | N
             offs[place].append(_off(new.end, channel, new.pitch))
     made = []
     for track, out, before, after in zip(tracks, gone, offs, ons):
-        kept = [(e.tick, 1, i, e) for i, e in enumerate(track) if i not in out and e.data != END_OF_TRACK]
-        kept += [(e.tick, 0, i, e) for i, e in enumerate(before)]
-        kept += [(e.tick, 2, i, e) for i, e in enumerate(after)]
-        events = [event for *_, event in sorted(kept, key=lambda e: e[:3])]
+        stay = [e for i, e in enumerate(track) if i not in out and e.data != END_OF_TRACK]
+        parts = [(e.tick, rank, e) for rank, part in enumerate((before, stay, after)) for e in part]
+        events = [event for *_, event in sorted(parts, key=lambda e: e[:2])]
         last = max([track[-1].tick, *(e.tick for e in events[-1:])])
         made.append([*events, Event(last, END_OF_TRACK)])
     return replace(given, tracks=made, kind=max(given.kind, int(len(made) > 1)))

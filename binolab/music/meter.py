@@ -163,7 +163,7 @@ def late(midi: Midi, one: Signature, unit: int) -> int:
 
 
 def named(text: str) -> Fraction:
-    """A note value in quarter notes, as printed music names it: "4" a quarter, "8." a dotted eighth.
+    """A note value in quarter notes, named as in print: "4" a quarter, "8." a dotted eighth.
 
     Raises ValueError for what is none.
     """

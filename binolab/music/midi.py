@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import struct
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -244,9 +244,9 @@ def read(source: str | Path | bytes | pretty_midi.PrettyMIDI | Midi) -> Midi:
     if isinstance(source, pretty_midi.PrettyMIDI):
         with io.BytesIO() as file:
             source.write(file)
-            return parse(file.getvalue())
+            return _music(parse(file.getvalue()))
     if isinstance(source, bytes):
-        return parse(source)
+        return _music(parse(source))
     path = Path(source)
     try:
         if path.is_dir():
@@ -256,7 +256,7 @@ def read(source: str | Path | bytes | pretty_midi.PrettyMIDI | Midi) -> Midi:
         if not path.is_file():
             raise MidiError("is not a file; name a MIDI file")
         with open(path, "rb") as opened:
-            return parse(opened.read(BYTES + 1))
+            return _music(parse(opened.read(BYTES + 1)))
     except PermissionError:
         raise MidiError(f"{path}: cannot be read; check its permissions") from None
     except MidiError as error:
@@ -294,6 +294,10 @@ def parse(data: bytes) -> Midi:
         midi.mended.append(f"it tells of {count} tracks and has {len(midi.tracks)}")
     if midi.kind == 0 and len(midi.tracks) > 1:
         midi.kind = 1
+    return midi
+
+
+def _music(midi: Midi) -> Midi:
     if not midi.notes():
         raise MidiError("has no pitched notes (drums do not count); choose another file")
     return midi
@@ -328,7 +332,7 @@ def _track(data, at, midi, before):
     end, at, tick, status, track = begin + size, begin, 0, None, []
     number_of = len(midi.tracks) + 1
     last = longest(midi.resolution) * midi.resolution
-    bad = {}
+    bad: Counter[str] = Counter()
     try:
         while at < len(data):
             if at == end and (data[at : at + 4] == b"MTrk" or track and at == len(data)):
@@ -350,7 +354,7 @@ def _track(data, at, midi, before):
                     raise IndexError
                 event = bytes([first]) + data[at:stop]
                 if kind is not None and (fault := _meaningless(kind, data[body:stop])):
-                    bad[fault] = bad.get(fault, 0) + 1
+                    bad[fault] += 1
                     event = b""
                 at = stop
                 if kind == END:
@@ -362,7 +366,7 @@ def _track(data, at, midi, before):
                 if len(values) < length:
                     raise IndexError
                 if any(v > 127 for v in values):
-                    bad["a value over 127 is now 127"] = bad.get("a value over 127 is now 127", 0) + 1
+                    bad["a value over 127 is now 127"] += 1
                     values = bytes(min(v, 127) for v in values)
                 event, at = bytes([first]) + values, at + length
             if tick > last and event:
@@ -375,9 +379,10 @@ def _track(data, at, midi, before):
             if event:
                 track.append(Event(tick, event))
     except (IndexError, KeyError, ValueError) as error:
-        if isinstance(error, MidiError):
+        if isinstance(error, MidiError):  # a limit, and no damage
             raise
-        midi.mended.append(f"track {number_of} is damaged after {len(track)} events, and ends there")
+        midi.mended.append(
+            f"track {number_of} is damaged after {len(track)} events, and ends there")
         at = max(at, min(end, len(data)))
     if not track or track[-1].data != END_OF_TRACK:
         track.append(Event(track[-1].tick if track else 0, END_OF_TRACK))

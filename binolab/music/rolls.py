@@ -22,7 +22,7 @@ import numpy as np
 from pretty_midi import PrettyMIDI
 
 from binolab.music import meter, midi
-from binolab.music.midi import LONGEST, RESOLUTION, Event, Midi, MidiError, Note
+from binolab.music.midi import Event, Midi, MidiError, Note
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -152,8 +152,8 @@ def test_numbers_that_are_none_are_refused(given, melody, tmp_path, capsys):
 def test_harmony_lies_below_the_melody(melody, model, tmp_path):
     out = tmp_path / "out.mid"
     run("harmonize", melody, "-o", out, "--model", model, "--steps", 3)
-    line = rolls.from_midi(rolls.read_midi(melody))
-    whole = rolls.from_midi(rolls.read_midi(out))
+    line = rolls.from_midi(melody)
+    whole = rolls.from_midi(out)
     top = line.argmax(0)
     for tick in np.flatnonzero(line.any(0)):
         assert not whole[top[tick] + 1 :, tick].any()
@@ -163,7 +163,7 @@ def test_strength_zero_changes_nothing(melody, model, tmp_path):
     out = tmp_path / "out.mid"
     run("vary", melody, "-o", out, "--model", model, "--strength", 0)
     assert notes_of(out, "Violin") == notes_of(melody) == notes_of(out)
-    assert (rolls.from_midi(rolls.read_midi(out)) == rolls.from_midi(rolls.read_midi(melody))).all()
+    assert (rolls.from_midi(out) == rolls.from_midi(melody)).all()
 
 
 @pytest.mark.slow
@@ -370,7 +370,7 @@ def test_a_fine_clock_takes_many_beats_or_says_how_many(model, tmp_path, capsys)
     asked = ["complete", piece, "-o", out, "--keep", 4, "--model", model, "--steps", 1, "--beats"]
     assert "holds 8,192; choose fewer" in fault(capsys, *asked, 8193) and not out.exists()
     assert run(*asked, 320, "--sampler", "posterior") == 0
-    assert 310 * 24 < rolls.from_midi(rolls.read_midi(out)).shape[1] <= 320 * 24
+    assert 310 * 24 < rolls.from_midi(out).shape[1] <= 320 * 24
 
 
 def test_what_cannot_be_played_is_refused_before_the_work(tmp_path, capsys):
@@ -624,7 +624,7 @@ def chords(folder, count):
         bits = np.zeros((56, rolls.LENGTH), bool)
         for beat in range(0, rolls.LENGTH, 24):
             bits[rng.choice(range(10, 40), 2, replace=False), beat : beat + 24] = True
-        rolls.write_midi(rolls.to_midi(bits), folder / f"{i:02}.mid")
+        rolls.to_midi(bits).write(folder / f"{i:02}.mid")
     return folder
 
 

@@ -188,7 +188,7 @@ def test_without_the_variable_the_cache_is_the_users(monkeypatch, tmp_path):
 def write(path, pitch=60, beats=2):
     path.parent.mkdir(parents=True, exist_ok=True)
     roll = rolls.from_notes([(pitch - 21, 0, 24 * beats)], 88)
-    rolls.write_midi(rolls.to_midi(roll, low=21), path)
+    rolls.to_midi(roll, low=21).write(path)
 
 
 def smf(*events, ticks=1):
@@ -278,10 +278,10 @@ def test_the_pedal_is_heeded_where_asked(tmp_path):
     import pretty_midi
 
     write(tmp_path / "a.mid", 60)
-    midi = rolls.read_midi(tmp_path / "a.mid")
+    midi = pretty_midi.PrettyMIDI(str(tmp_path / "a.mid"))
     changes = midi.instruments[0].control_changes
     changes += [pretty_midi.ControlChange(64, v, t) for v, t in ((127, 0.1), (0, 2.4))]
-    rolls.write_midi(midi, tmp_path / "a.mid")
+    midi.write(str(tmp_path / "a.mid"))
     keys, pedal = (folders.load(tmp_path, pedal=p, progress=False) for p in (False, True))
     assert (keys[0].roll.shape[1], pedal[0].roll.shape[1]) == (48, 96)
 

@@ -50,7 +50,7 @@ def zipped(tmp_path_factory):
         for composer, title, split, file, low, beats in LIST:
             rows.writerow([composer, title, split, file[:4], file,
                            file.replace("midi", "wav"), beats / 2])
-            rolls.write_midi(tune(low, beats), folder / "one.mid")
+            tune(low, beats).write(folder / "one.mid")
             made.write(folder / "one.mid", f"maestro-v3.0.0/{file}")
         made.writestr("maestro-v3.0.0/maestro-v3.0.0.csv", text.getvalue())
     return packed.getvalue()
@@ -300,8 +300,7 @@ def test_a_selection_of_nothing_has_no_windows(root):
 def test_what_is_parsed_is_what_a_file_holds_and_is_read_again(root, monkeypatch):
     first = maestro.load(root, progress=False)
     for piece in first:
-        midi = rolls.read_midi(root / piece.name)
-        assert np.array_equal(piece.roll, rolls.from_midi(midi))
+        assert np.array_equal(piece.roll, rolls.from_midi(root / piece.name))
     monkeypatch.setattr(folders, "scan_all", lambda *_, **__: pytest.fail("parsed again"))
     again = maestro.load(root, progress=False)
     assert names(again) == names(first)

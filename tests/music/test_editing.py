@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from binolab.music import editing, meter, midi, rolls
+from binolab.music import editing, meter, midi
 from binolab.music.editing import Given, New
 from binolab.music.midi import Event
 
@@ -16,8 +16,8 @@ CASES = Path(__file__).parent / "cases"
 
 def piano(*notes, ticks=24, signature=(4, 4)):
     """A piano of (pitch, first beat, last beat), as it is given to a model, and its bits."""
-    events = [midi.meta(0, midi.NAME, b"Piano"),
-              midi.meta(0, midi.SIGNATURE, bytes([signature[0], signature[1].bit_length() - 1, 24, 8]))]
+    told = bytes([signature[0], signature[1].bit_length() - 1, 24, 8])
+    events = [midi.meta(0, midi.NAME, b"Piano"), midi.meta(0, midi.SIGNATURE, told)]
     unit = 720 if signature[1] == 8 else 480
     for pitch, *times in notes:
         start, end = (round(time * unit) for time in times)
@@ -103,7 +103,8 @@ def test_a_shifted_piece_is_written_where_it_was():
 
 def test_an_end_comes_before_what_stands_at_its_tick_and_a_beginning_after_it():
     whole, _ = piano((60, 0, 1), (60, 1, 2))
-    made = editing.edited(whole.midi, added={0: [(New(64, 0, 480), 0, 80), (New(64, 480, 960), 0, 70)]})
+    new = [(New(64, 0, 480), 0, 80), (New(64, 480, 960), 0, 70)]
+    made = editing.edited(whole.midi, added={0: new})
     at = [e.data[:2].hex() for e in made.tracks[0] if e.tick == 480]
     assert at == ["8040", "803c", "903c", "9040"]
     assert [(n.pitch, n.start, n.end) for n in made.notes()] == [

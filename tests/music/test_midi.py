@@ -163,7 +163,10 @@ def test_every_event_of_any_file_is_read_and_written_as_it_stood(tracks, resolut
     assert piece.bytes() == data and piece.mended == []
 
 
-@given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=4), st.integers(0, 400))
+DAMAGE = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=4)
+
+
+@given(DAMAGE, st.integers(0, 400))
 def test_a_damaged_file_is_refused_or_mended_into_a_sound_one(changes, cut):
     data = bytearray(SOUND)
     for place, byte in changes:

@@ -84,7 +84,7 @@ def outcome(tmp_path_factory):
     (folder / "data").mkdir()
     for i in range(2):
         notes = [(30 + (7 * b + i) % 12, 24 * b, 24 * b + 20) for b in range(32)]
-        rolls.write_midi(rolls.to_midi(rolls.from_notes(notes)), folder / "data" / f"{i}.mid")
+        rolls.to_midi(rolls.from_notes(notes)).write(folder / "data" / f"{i}.mid")
     with checkpoints.lock(folder / "taken"):
         process = subprocess.Popen(
             [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",

@@ -375,7 +375,7 @@ def test_data_with_no_usable_file(tmp_path, capsys):
 
 def test_a_roll_size_that_the_network_cannot_take(tmp_path, capsys):
     (tmp_path / "data").mkdir()
-    rolls.write_midi(rolls.to_midi(np.eye(56, 384, dtype=bool)), tmp_path / "data" / "a.mid")
+    rolls.to_midi(np.eye(56, 384, dtype=bool)).write(tmp_path / "data" / "a.mid")
     said = fault(capsys, "train", "--data", tmp_path / "data", "--out", tmp_path / "run",
                  "--preset", "unet", "--low", 33, "--pitches", 57)
     assert "multiples of 8" in said and "--pitches 64 can be taken, or 56" in said
