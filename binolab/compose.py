@@ -85,6 +85,8 @@ class Where(How, total=False):
     beats : how many beats from there; by default, with `at`, the model's window, else all.
     beat : what a beat is, as a note value: "4" a quarter, "4." a dotted one, "2" a half, "8" an
         eighth; by default what the time signatures say.
+    pickup : "auto", or how long before the first bar the piece begins, in quarter notes; auto goes
+        by the time signatures, or hears it.
     transpose : "auto", or semitones by which the piece is moved for the model, and back; auto
         moves it by octaves where the model has no room for it.
     pedal : heed the sustain pedal.
@@ -93,6 +95,7 @@ class Where(How, total=False):
     at: float | str | None
     beats: float | None
     beat: str | None
+    pickup: str | float
     transpose: str | int
     pedal: bool
 
@@ -373,9 +376,14 @@ class Task:
     """A given piece, opened: its grid, what the model is shown, and the part to work on."""
 
     def __init__(self, piece, out, *, melody=None, harmony=False, at=None, beats=None,
-                 beat=None, transpose="auto", pedal=False, **how):
+                 beat=None, pickup="auto", transpose="auto", pedal=False, **how):
         self.job = Job(out, **how)
         unit = None if beat is None else meter.named(beat)
+        if pickup != "auto":
+            try:
+                pickup = Fraction(pickup)
+            except (ValueError, ZeroDivisionError):
+                raise ValueError(f"`pickup` must be auto or quarter notes, got {pickup}") from None
         self.name = str(piece) if isinstance(piece, (str, Path)) else "the piece"
         self.options = {"at": at}
         self.midi = midi.read(piece)
@@ -384,14 +392,15 @@ class Task:
         self.model = model = self.job.loaded()
         self.beats = None if beats is None else _whole(beats, model)
         self.midi = midi.finer(self.midi, model.ticks)
-        self.grid = meter.grid(self.midi, model.ticks, beat=unit)
+        told = {"beat": unit, "pickup": pickup}
+        self.grid = meter.grid(self.midi, model.ticks, **told)
         notes = self.midi.notes(pedal)
         self.end = -(-max(self.grid.nearest(n.end) for n in notes) // model.ticks) * model.ticks
         self.start = 0 if at is None else self.place(at, "at")
         if not 0 <= self.start < self.end:
             raise ValueError(
-                f"`at` must be a beat of the piece, 0 to {self.end // model.ticks - 1}, or bar:1 to "
-                f"bar:{len(self.grid.bars)}; got {at}")
+                f"`at` must be a beat of the piece, 0 to {self.end // model.ticks - 1}, or bar:1 "
+                f"to bar:{len(self.grid.bars)}; got {at}")
         if self.beats is not None:
             self.stop = self.start + self.beats
         elif at is not None:
@@ -400,8 +409,8 @@ class Task:
             self.stop = max(self.end, model.length)
         self.length = max(self.end, self.stop)
         if self.length > len(self.grid):
-            self.grid = meter.grid(self.midi, model.ticks, beat=unit,
-                                   least=-(-self.length // model.ticks))
+            beats_ = -(-self.length // model.ticks)
+            self.grid = meter.grid(self.midi, model.ticks, least=beats_, **told)
         self.sung = self._track(melody, notes)
         first, last = self.grid.tick(self.start), self.grid.tick(self.stop)
         near = [n for n in self.sung if first <= n.start < last] or self.sung

@@ -89,13 +89,13 @@ def test_a_sampler_of_one_s_own_is_one_function(weights, tune):
 @pytest.mark.parametrize("name, options, says", [
     ("generate", {"n": 0}, "`n` must be 1 to 10,000, got 0"),
     ("generate", {"tempo": 5}, "`tempo` must be between 10 and 1000"),
-    ("generate", {"plot": True}, "`plot` and `audio` write beside a MIDI file"),
+    ("generate", {"plot": True}, "`plot`, `audio` and `n` write several files"),
     ("generate", {"sampler": "best"}, "sampler must be one of naive"),
     ("vary", {"strength": 2}, "`strength` must be between 0"),
     ("complete", {}, "`keep` is needed"),
-    ("complete", {"keep": 99}, "`keep` must be more than 0 and less than the window's 16 beats"),
+    ("complete", {"keep": 99}, "`keep` must be more than 0 and less than the 16 beats"),
     ("infill", {"begin": 9, "end": 3}, "`begin` and `end` must be rising beats"),
-    ("harmonize", {"at": 99}, "`at` must be a whole beat of the piece, 0 to 15; got 99"),
+    ("harmonize", {"at": 99}, "`at` must be a beat of the piece, 0 to 15, or bar:1 to bar:4; got 99"),
 ])
 def test_a_fault_is_told_in_words_of_the_parameters(name, options, says, weights, tune):
     given = () if name == "generate" else (tune,)

@@ -103,7 +103,8 @@ class Grid:
         return self.beats.tolist()
 
 
-def grid(midi: Midi, ticks: int = 24, *, beat: Fraction | None = None, least: int = 0) -> Grid:
+def grid(midi: Midi, ticks: int = 24, *, beat: Fraction | None = None, least: int = 0,
+         pickup: Fraction | str | None = None) -> Grid:
     """The grid of a file.
 
     Parameters
@@ -115,9 +116,12 @@ def grid(midi: Midi, ticks: int = 24, *, beat: Fraction | None = None, least: in
         The beat in quarter notes, in place of what the time signatures say.
     least : int
         Beats that the grid has at least.
+    pickup : Fraction or "auto", optional
+        How long before the first beat the piece begins, in quarter notes; "auto" hears it
+        (`late`). Where the first bar is told to be short, that holds.
     """
     told, length = signatures(midi), midi.resolution
-    short = pickup(told, length)
+    short = short_first(told, length)
     beats, bars, thirds, until = [], [], [], 0
     for k, one in enumerate(told):
         own = told[1] if k == 0 and short else one  # a pickup is in the meter that follows
@@ -126,7 +130,10 @@ def grid(midi: Midi, ticks: int = 24, *, beat: Fraction | None = None, least: in
         if k + 1 < len(told):
             until = told[k + 1].tick
         else:
-            begin -= 0 if beats else late(midi, one, unit)
+            if not beats and pickup == "auto":
+                begin -= late(midi, one, unit)
+            elif not beats and pickup is not None:
+                begin -= -int(pickup * length) % unit
             until = max(begin + unit * max(1, least - len(beats)), midi.end)
             until = begin + -(-(until - begin) // unit) * unit
         if k == 0 and short:
@@ -137,7 +144,7 @@ def grid(midi: Midi, ticks: int = 24, *, beat: Fraction | None = None, least: in
     return Grid(np.array([*beats, until]), tuple(bars[short:]), np.array(thirds), ticks)
 
 
-def pickup(told: list[Signature], resolution: int) -> bool:
+def short_first(told: list[Signature], resolution: int) -> bool:
     """Whether the first bar is told to be shorter than those that follow."""
     first, *more = told
     return bool(more) and more[0].tick <= first.bar * resolution < more[0].bar * resolution

@@ -56,15 +56,18 @@ def test_a_pickup_ends_where_its_bar_ends(pickup, meter_, beats):
 def test_a_pickup_that_is_not_told_of_is_heard(signature, late):
     unit = 720 if signature == (6, 8) else 480
     notes = [(0, late), *((late + k * unit, unit) for k in range(16))]
-    grid = meter.grid(piece((0, *signature), notes=notes))
+    grid = meter.grid(piece((0, *signature), notes=notes), pickup="auto")
+    told = meter.grid(piece((0, *signature), notes=notes), pickup=Fraction(late, 480))
+    assert told.beats.tolist() == grid.beats.tolist()
+    assert meter.grid(piece((0, *signature), notes=notes)).beats[0] == 0
     assert late in grid.beats and grid.beats[0] == late - unit
     on_the_beat = [(k * unit, unit) for k in range(16)]
-    assert meter.grid(piece((0, *signature), notes=on_the_beat)).beats[0] == 0
+    assert meter.grid(piece((0, *signature), notes=on_the_beat), pickup="auto").beats[0] == 0
 
 
 def test_eighth_notes_are_no_pickup():
     notes = [(k * 240, 240) for k in range(32)]
-    assert meter.grid(piece((0, 4, 4), notes=notes)).beats[0] == 0
+    assert meter.grid(piece((0, 4, 4), notes=notes), pickup="auto").beats[0] == 0
 
 
 def test_the_meter_may_change_inside_a_piece():

@@ -193,37 +193,6 @@ def test_a_pedal_never_lifted_rings_to_the_end():
     assert rolls.notes(rolls.from_midi(piece, pedal=True)) == [(27, 0, 96), (31, 72, 96)]
 
 
-@given(
-    st.lists(st.tuples(st.integers(60, 61), st.integers(0, 20), st.integers(1, 9)), min_size=1,
-             max_size=8),
-    st.dictionaries(st.integers(0, 30), st.integers(0, 127), max_size=8),
-)
-def test_the_pedal_moment_by_moment(found, changes):
-    """A key let go sounds on while the pedal is down, until the key is struck again."""
-    piece = song(*((p, s / 4, (s + n) / 4) for p, s, n in found), tempo=60)
-    piece.instruments[0].control_changes = [
-        pretty_midi.ControlChange(64, v, t / 4) for t, v in changes.items()
-    ] + [pretty_midi.ControlChange(1, 127, 0.0)]  # which is no pedal
-    last = max(s + n for _, s, n in found)
-    wanted = []
-    for pitch, start, length in found:
-        now = start + length
-        onsets = [s for p, s, _ in found if p == pitch and s > start]
-        while now < last or any(t > now for t in changes):
-            pressed = [v for t, v in sorted(changes.items()) if t <= now]
-            if not pressed or pressed[-1] < 64 or any(s <= now for s in onsets):
-                break
-            now += 1
-        else:  # never lifted: it rings to the end
-            now = max(start + length, last) if pedal_down_at_end(changes) else now
-        wanted.append((pitch, start, now))
-    assert sorted(spans(piece, 4, pedal=True)) == sorted(wanted)
-
-
-def pedal_down_at_end(changes):
-    return bool(changes) and changes[max(changes)] >= 64
-
-
 def test_a_pedal_holds_its_own_instrument_alone():
     piece = song((60, 0, 1), tempo=60)
     piece.instruments += song((64, 0, 1), (67, 3, 4), tempo=60).instruments
