@@ -623,7 +623,7 @@ def test_a_run_that_was_stopped_takes_another_total(go, tmp_path):
         fewer = dataclasses.replace(TINY, steps=steps)
         refused(lambda: go(fewer, "run", resume=True), "has had 3 steps", "`steps`")
     short = dataclasses.replace(TINY, steps=900, minutes=1e-6)
-    refused(lambda: go(short, "run", resume=True), "minutes that are more")
+    refused(lambda: go(short, "run", resume=True), "minutes` that are more")
     assert contents(tmp_path / "run") == before
     assert go(dataclasses.replace(TINY, steps=5), "run", resume=True).step == 5
     assert go(dataclasses.replace(TINY, minutes=0.02), "run", resume=True).step > 5
@@ -782,7 +782,7 @@ def test_a_trained_network_can_be_trained_further_and_given_more(go, tmp_path):
     )
     run = Run(more, 0.1, PITCHES, torch.device("cpu"))
     run.begin(tmp_path / "first")
-    assert run.model.card.start == "first"
+    assert run.card.start == "first"
     x, level = (torch.rand(2, 1, PITCHES, 48) < 0.1).float(), torch.tensor([0.2, 0.6])
     with torch.no_grad():
         torch.testing.assert_close(
