@@ -73,7 +73,7 @@ def test_every_row_changes_what_it_says(ablations):
 
 @pytest.mark.parametrize("name", ["nested", "xor"])
 def test_nested_masks_shrink_and_fresh_ones_do_not(name):
-    """Where x̂_0 stays, a cell that has left the first noise never goes back to it, run after run."""
+    """Where x̂_0 stays, a cell that left the first noise never goes back, run after run."""
     step, generator = samplers.SAMPLERS[name].step, torch.Generator().manual_seed(0)
     for _ in range(2):
         x_T, seen = sampling.noise((1, 1, 20, 40), 0.5, generator), []
