@@ -59,7 +59,7 @@ class How(TypedDict, total=False):
     steps : of the sampler, each a call of the network or two; 100.
     sampler : a name in `sampling.SAMPLERS`, or a step of your own; "refreshed".
     bit : "draw" or "threshold".
-    device : "auto", "cpu", "cuda".
+    device : "auto", "cpu", "cuda"; a `Model` stays where it is.
     program : the sound of new tracks, 0 to 127 (General MIDI); by default that of the given track.
     plot, audio : write a PNG, an MP3 beside the MIDI file.
     progress : show a bar; by default, on a terminal.
@@ -289,8 +289,11 @@ class Job:
                 files.check_writable(path)
 
     def loaded(self) -> Model:
-        """The model, on the device."""
-        return self.model if isinstance(self.model, Model) else load(self.model, self.where)
+        """The model, on the device; one that is given stays on its own."""
+        if isinstance(self.model, Model):
+            self.where = self.model.device
+            return self.model
+        return load(self.model, self.where)
 
     def write(self, model: Model, given: Given, whole: Tensor, known: Tensor, start: int,
               stop: int, *, strength: float = 1.0, harmony: bool = False) -> Pieces:

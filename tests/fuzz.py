@@ -133,7 +133,7 @@ def card_seeds():
         {"network": "BeatTransformer", "arguments": small | {"kinds": 4}, "grid": 4, "planes": 2,
          "prior": [[0.1], [0.2], [0.1], [0.2]]},
     ))]
-    return [(card.build().state_dict(), card) for card in cards]
+    return [(card.build().state_dict(), json.loads(card.json())) for card in cards]
 
 
 CARDS = card_seeds()
@@ -303,7 +303,7 @@ def packed(tensors, told):
 
 
 def card_of(tensors, card):
-    return {"card": card.json()}
+    return {"card": json.dumps(card)}
 
 
 def safetensors(tensors, facts, seal, dice):

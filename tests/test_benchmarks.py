@@ -5,9 +5,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import ablations as script
+import samplers
+
+from binolab.diffusion import sampling, schedules
 
 pytestmark = pytest.mark.slow
 TINY = ["--steps", "2", "--n", "2", "--calls", "2", "--windows", "2", "--quiet"]
@@ -65,3 +69,16 @@ def test_every_row_changes_what_it_says(ablations):
         assert row.sampler in ablations.SAMPLERS
         seen.add((row.training, row.sampler, *sorted(row.options.items())))
     assert len(seen) == len(ablations.ROWS)
+
+
+@pytest.mark.parametrize("name", ["nested", "xor"])
+def test_nested_masks_shrink_and_fresh_ones_do_not(name):
+    """Where x̂_0 stays, a cell that left the first noise never goes back, run after run."""
+    step, generator = samplers.SAMPLERS[name].step, torch.Generator().manual_seed(0)
+    for _ in range(2):
+        x_T, seen = sampling.noise((1, 1, 20, 40), 0.5, generator), []
+        sampling.sample(lambda x_t, *_: torch.zeros_like(x_t), x_T, schedules.linear(10), step,
+                        generator=generator, callback=lambda t, x_t, x0_hat: seen.append(x_t))
+        assert seen[0].sum() > seen[5].sum() > seen[-1].sum()
+        shrinks = all((later <= before).all() for before, later in zip(seen, seen[1:]))
+        assert shrinks == (name == "nested")

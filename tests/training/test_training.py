@@ -623,7 +623,7 @@ def test_a_run_that_was_stopped_takes_another_total(go, tmp_path):
         fewer = dataclasses.replace(TINY, steps=steps)
         refused(lambda: go(fewer, "run", resume=True), "has had 3 steps", "`steps`")
     short = dataclasses.replace(TINY, steps=900, minutes=1e-6)
-    refused(lambda: go(short, "run", resume=True), "that are more")
+    refused(lambda: go(short, "run", resume=True), "minutes` that are more")
     assert contents(tmp_path / "run") == before
     assert go(dataclasses.replace(TINY, steps=5), "run", resume=True).step == 5
     assert go(dataclasses.replace(TINY, minutes=0.02), "run", resume=True).step > 5
