@@ -100,7 +100,7 @@ def test_a_model_that_is_given_stays_on_its_device(weights, monkeypatch):
     ("complete", {}, "`keep` is needed"),
     ("complete", {"keep": 99}, "`keep` must be more than 0 and less than the 16 beats"),
     ("infill", {"begin": 9, "end": 3}, "`begin` and `end` must be rising beats"),
-    ("harmonize", {"at": 99}, "`at` must be a beat of the piece, 0 to 15, or bar:1 to bar:4; got 99"),
+    ("harmonize", {"at": 99}, "`at` must be a beat of the piece, 0 to 15, or bar:1 to bar:4"),
 ])
 def test_a_fault_is_told_in_words_of_the_parameters(name, options, says, weights, tune):
     given = () if name == "generate" else (tune,)

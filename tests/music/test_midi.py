@@ -201,7 +201,7 @@ SOUND = file(
 def test_what_is_mended_is_told(data, says):
     if "damaged" in says:
         with pytest.raises(midi.MidiError, match="no pitched notes"):
-            midi.parse(data)
+            midi.read(data)
         data += b"MTrk" + struct.pack(">L", len(track((0, 60, 9)))) + track((0, 60, 9))
     piece = midi.parse(data)
     assert [m for m in piece.mended if says in m]
