@@ -15,7 +15,7 @@ from torch import Tensor
 from binolab.diffusion import schedules
 from binolab.music.codec import Codec
 from binolab.music.rolls import RESOLUTION
-from binolab.networks import NETWORKS, Denoiser, UNet
+from binolab.networks import NETWORKS, Denoiser
 
 WHOLE = {  # what is told in whole numbers, and between which
     "T": (1, 100_000), "low": (0, 127), "pitches": (1, 128), "ticks": (1, RESOLUTION),
@@ -145,10 +145,10 @@ class Card:
             raise ValueError("the card tells of more layers than the file holds")
         with torch.device("meta"):
             network = self.build()
-        stride, pitches = network.stride, getattr(network, "pitches", self.pitches)
-        if pitches != self.pitches or isinstance(network, UNet) and pitches % stride:
+        stride, kinds, pitches = network.stride, network.kinds, network.pitches
+        if pitches != self.pitches if pitches else self.pitches % stride:
             raise ValueError(f"the network does not take {self.pitches} pitches")
-        if getattr(network, "kinds", 1) != self.kinds:
+        if kinds != self.kinds:
             raise ValueError(f"the network does not take {self.kinds} kinds of bit")
         if self.length % (stride * self.codec.span):
             raise ValueError(f"the network does not take a length of {self.length} ticks")

@@ -204,7 +204,7 @@ def overflowing(network: Denoiser) -> str | None:
     hooks = [layer.register_forward_hook(partial(watch, name))
              for name, layer in network.named_modules() if not any(layer.children())]
     stride = network.stride
-    shape = 2, getattr(network, "kinds", 1), getattr(network, "pitches", stride), 2 * stride
+    shape = 2, network.kinds, network.pitches or stride, 2 * stride
     bits = torch.rand(shape, generator=torch.Generator().manual_seed(0)).round()
     network(bits, torch.tensor([0.0, 0.99]))
     for hook in hooks:
