@@ -16,10 +16,13 @@ Chapters: 03 *The binomial kernel*, 04 *Deriving Eq. 8*, 08 *Sampling*.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Generator, Tensor
 
 Number = float | Tensor  # a level or a ρ
+Network = Callable[..., Tensor]  # network(x_t, alpha_bar_t, known) -> P(x_0 = 1 | x_t)
 
 
 def step(
@@ -86,7 +89,7 @@ def posterior(
 
 
 def likelihood(x_t: Tensor, alpha_bar: Number, prior: Number = 0.5) -> tuple[Tensor, Tensor]:
-    """q(x_t | x_s = 1) and q(x_t | x_s = 0), for a jump that keeps a bit with chance `alpha_bar`."""
+    """q(x_t | x_s = 1) and q(x_t | x_s = 0), where a bit is kept with chance `alpha_bar`."""
     one = forward_probability(torch.ones_like(x_t), alpha_bar, prior)
     zero = forward_probability(torch.zeros_like(x_t), alpha_bar, prior)
     return x_t * one + (1 - x_t) * (1 - one), x_t * zero + (1 - x_t) * (1 - zero)
@@ -110,10 +113,16 @@ def leave_one_out(h: Tensor, x_t: Tensor, alpha_bar_t: Number, prior: Number = 0
     return torch.sigmoid(torch.logit(h, eps=1e-6) - evidence(x_t, alpha_bar_t, prior))
 
 
-def bernoulli(probability: Tensor, generator: Generator | None = None) -> Tensor:
-    """Draw bits, B(p): 1 with the given probability, cell by cell. Same shape and dtype."""
-    shape, device = probability.shape, probability.device
-    uniform = torch.rand(shape, generator=generator, device=device, dtype=torch.float32)
+def bernoulli(
+    probability: Tensor, generator: Generator | None = None, uniform: Tensor | None = None
+) -> Tensor:
+    """Draw bits, B(p): 1 with the given probability, cell by cell. Same shape and dtype.
+
+    The draw compares p with `uniform`, fresh numbers from 0 to 1 where none are given.
+    """
+    if uniform is None:
+        shape, device = probability.shape, probability.device
+        uniform = torch.rand(shape, generator=generator, device=device, dtype=torch.float32)
     return (uniform < probability).to(probability.dtype)
 
 

@@ -85,9 +85,19 @@ def polish(network: Callable, x: Tensor, known: Tensor, x_known: Tensor, calls: 
     return x
 
 
-def paint(model: Model, x_known: Tensor, known: Tensor, *, sampler="refreshed", steps: int = 100,
-          strength: float = 1.0, bit: str = "draw", polishing: int | None = None,
-          generator: Generator | None = None, callback: Callable | None = None) -> Tensor:
+def paint(
+    model: Model,
+    x_known: Tensor,
+    known: Tensor,
+    *,
+    sampler="refreshed",
+    steps: int = 100,
+    strength: float = 1.0,
+    bit: str = "draw",
+    polishing: int | None = None,
+    generator: Generator | None = None,
+    callback: Callable | None = None,
+) -> Tensor:
     """Write the cells that a mask leaves free. All the other prompts are this one.
 
     Parameters
@@ -136,8 +146,17 @@ def paint(model: Model, x_known: Tensor, known: Tensor, *, sampler="refreshed", 
     bits, told = model.encode(x_known, known)
     x_T = kernel.forward(bits, alpha_bar[-1].item(), model.prior, generator)
     x = sampling.sample(
-        model.network, x_T, alpha_bar, step, corrector=corrector, prior=model.prior, known=told,
-        x_known=bits, bit=bit, generator=generator, callback=callback,
+        model.network,
+        x_T,
+        alpha_bar,
+        step,
+        corrector=corrector,
+        prior=model.prior,
+        known=told,
+        x_known=bits,
+        bit=bit,
+        generator=generator,
+        callback=callback,
     )
     assert told is not None  # as `known` is given
     x = polish(model.network, x, told, bits, calls if polishing is None else polishing)
@@ -146,8 +165,9 @@ def paint(model: Model, x_known: Tensor, known: Tensor, *, sampler="refreshed", 
     return torch.where(known, x_known, model.decode(x))  # to the letter, whatever the grid holds
 
 
-def generate(model: Model, n: int = 1, *, length: int | None = None, device="cpu",
-             **options) -> Tensor:
+def generate(
+    model: Model, n: int = 1, *, length: int | None = None, device="cpu", **options
+) -> Tensor:
     """`n` rolls from nothing (paper Fig. 4). Returns (n, 1, P, L); `length` in ticks."""
     nothing = torch.zeros(n, 1, model.pitches, length or model.length, device=device)
     return paint(model, nothing, nothing.bool(), **options)

@@ -66,8 +66,9 @@ def plan(model, known, *, overlap=None, window=None):
     return found
 
 
-def paint(model, x_known, known, *, overlap=None, window=None, device=None, callback=None,
-          **options):
+def paint(
+    model, x_known, known, *, overlap=None, window=None, device=None, callback=None, **options
+):
     """`prompting.paint` for a roll of any length: the free cells, window by window.
 
     Parameters
@@ -106,8 +107,11 @@ def paint(model, x_known, known, *, overlap=None, window=None, device=None, call
     for k, (start, fresh, stop) in enumerate(windows):
         kept = (known | (tick < fresh))[..., start:stop]
         x[..., start:stop] = prompting.paint(
-            model, x[..., start:stop].to(device), kept.to(device),
-            callback=callback and (lambda *state, k=k: callback(k, *state)), **options,
+            model,
+            x[..., start:stop].to(device),
+            kept.to(device),
+            callback=callback and (lambda *state, k=k: callback(k, *state)),
+            **options,
         ).to(x.device)
     return x
 

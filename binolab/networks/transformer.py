@@ -238,7 +238,8 @@ class FrameTransformer(Transformer):
             )
         evidence = 2 * x_t - 1
         if self.level is not None:
-            evidence = kernel.evidence(x_t, alpha_bar_t, self.prior).clamp(-CERTAIN, CERTAIN)
+            evidence = kernel.evidence(x_t, torch.as_tensor(alpha_bar_t), self.prior)
+            evidence = evidence.clamp(-CERTAIN, CERTAIN)
         if known is not None:
             evidence = torch.where(known, (2 * x_t - 1) * CERTAIN, evidence)
         local, h = self.to_tokens(evidence)
