@@ -93,12 +93,14 @@ class Model:
         """P(x_0 = 1 | x_t), bit by bit; shapes (B, K, P, C), (B,), (B, K, P, C)."""
         return self.network(x_t, alpha_bar_t, known)
 
-    def encode(self, x0: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """A roll and its mask as the bits of the network: (B, 1, P, L) -> (B, K, P, C) twice."""
+    def encode(self, x0: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """A roll and its mask as the bits of the network: (B, 1, P, L) -> (B, K, P, C) twice.
+
+        Nothing is known where no mask is given.
+        """
         card = self.card
+        known = torch.zeros_like(x0, dtype=torch.bool) if known is None else known
         bits = card.codec.encode(voices.split(x0, card.planes, known, card.low))
-        if known is None:
-            return bits, None
         return bits, card.codec.known(known.expand(-1, card.planes, -1, -1))
 
     def decode(self, bits: Tensor) -> Tensor:
