@@ -55,12 +55,7 @@ def prior_term(x0: Tensor, alpha_bar_T: Number, prior: Number) -> Tensor:
 
 
 def step_term(
-    h: Tensor,
-    x0: Tensor,
-    x_t: Tensor,
-    alpha_bar_s: Number,
-    alpha_bar_t: Number,
-    prior: Number,
+    h: Tensor, x0: Tensor, x_t: Tensor, alpha_bar_s: Number, alpha_bar_t: Number, prior: Number
 ) -> Tensor:
     """KL(q(x_s | x_t, x_0) ‖ p(x_s | x_t)): nats a cell, float64, differentiable in `h`.
 
@@ -93,9 +88,8 @@ class Estimate(NamedTuple):
 class Bound:
     """Upper bounds on -ln p of N pieces, in nats: float64 tensors (N,).
 
-    `prior`, `steps` and `reconstruction` are the three terms, `nats` their sum; `error` is its
-    standard error, from the draws of t and x_t (the pieces are taken as they are); `ticks` are
-    the lengths.
+    `prior`, `steps` and `reconstruction` are the three terms, `nats` their sum. `error` is its
+    standard error, from the draws of t and x_t. `ticks` are the lengths.
     """
 
     prior: Tensor
@@ -243,8 +237,8 @@ def pieces(
     bounds = []
     for roll in tqdm(rolls, desc="bounding", unit="piece", disable=not progress):
         roll = torch.as_tensor(roll, dtype=torch.float32, device=device)[None]
-        whole: int = window or getattr(network, "stride", 1)
-        padding = -roll.shape[-1] % whole
+        unit = getattr(network, "stride", 1) if window is None else window
+        padding = -roll.shape[-1] % unit
         cells = F.pad(torch.stack([roll, torch.ones_like(roll)]), (0, padding))
         x0, real = torch.stack(cells.split(window or cells.shape[-1], dim=-1), dim=1)
         valid = real.bool() if padding else None
