@@ -126,14 +126,15 @@ def paint(
         return x_known.clone()
     _, alpha_bar = schedules.respace(alpha_bar, max(1, round(steps * strength)))
     bits, told = model.encode(x_known, known)
-    x_T = kernel.forward(bits, alpha_bar[-1].item(), model.prior, generator)
+    prior = model.card.rho(x_known.device)  # a network that is a function is on no device
+    x_T = kernel.forward(bits, alpha_bar[-1].item(), prior, generator)
     x = sampling.sample(
         model.network,
         x_T,
         alpha_bar,
         step,
         corrector=corrector,
-        prior=model.prior,
+        prior=prior,
         known=told,
         x_known=bits,
         bit=bit,

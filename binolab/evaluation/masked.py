@@ -113,7 +113,7 @@ def cost(model, x0, known, training, *, steps=16, generator=None, batch=2, progr
     Chapter: 14.
     """
     some = {"generator": generator, "batch": batch}
-    prior, (bits, told) = model.prior, model.encode(x0, known)
+    prior, (bits, told) = model.card.rho(x0.device), model.encode(x0, known)
     bound = likelihood.bound(
         model.network, bits, model.alpha_bar(LEVELS), prior=prior, steps=steps, **some,
         known=told if known.any() else None, progress=progress,

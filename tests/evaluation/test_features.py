@@ -13,7 +13,7 @@ from binolab.datasets import chorales
 from binolab.evaluation.features import LENGTHS, SOURCES, features, statistics
 from binolab.music import rolls
 
-NAMES = ["density", "silent", "four_voices", "changes", "on_grid", "in_scale", "dissonant"]
+NAMES = ["density", "silence", "four_voices", "onsets", "on_eighths", "in_scale", "dissonance"]
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +47,12 @@ def slowly(batch, low, ticks):
     pairs = [(b - a) % 12 for column in columns for a, b in combinations(column, 2)]
     return {
         "density": share(sum(len(c) for c in columns), batch.size),
-        "silent": share(sum(len(c) == 0 for c in columns), len(columns)),
+        "silence": share(sum(len(c) == 0 for c in columns), len(columns)),
         "four_voices": share(sum(len(c) == 4 for c in columns), len(columns)),
-        "changes": len(begun) / n,
-        "on_grid": share(sum(t % (ticks // 2) == 0 for t in begun), len(begun)),
+        "onsets": len(begun) / n,
+        "on_eighths": share(sum(t % (ticks // 2) == 0 for t in begun), len(begun)),
         "in_scale": share(sum(scales), len(scales)),
-        "dissonant": share(sum(i in (1, 2, 6, 10, 11) for i in pairs), len(pairs)),
+        "dissonance": share(sum(i in (1, 2, 6, 10, 11) for i in pairs), len(pairs)),
     }
 
 
@@ -79,20 +79,20 @@ def held(*pitches, length=96):
 def test_silence_has_no_notes_to_speak_of():
     found = statistics(np.zeros((2, 56, 96), bool))
     assert [found[k] for k in NAMES[:4]] == [0, 1, 0, 0]
-    assert all(math.isnan(found[k]) for k in ("on_grid", "in_scale", "dissonant"))
+    assert all(math.isnan(found[k]) for k in ("on_eighths", "in_scale", "dissonance"))
 
 
 def test_a_chord_of_c_major():
     found = statistics(held(48, 55, 64, 72))
     assert found["density"] == pytest.approx(4 / 56)
-    assert (found["silent"], found["four_voices"], found["in_scale"]) == (0, 1, 1)
-    assert found["dissonant"] == 0 and found["changes"] == 0 and math.isnan(found["on_grid"])
+    assert (found["silence"], found["four_voices"], found["in_scale"]) == (0, 1, 1)
+    assert found["dissonance"] == 0 and found["onsets"] == 0 and math.isnan(found["on_eighths"])
 
 
 @pytest.mark.parametrize("interval", range(1, 25))
 def test_intervals_and_their_octaves(interval):
     dissonant = interval % 12 in (1, 2, 6, 10, 11)
-    assert statistics(held(48, 48 + interval))["dissonant"] == dissonant
+    assert statistics(held(48, 48 + interval))["dissonance"] == dissonant
 
 
 def test_a_chromatic_cluster_leaves_every_scale():
@@ -104,14 +104,14 @@ def test_each_roll_chooses_its_own_key():
     assert statistics(batch)["in_scale"] == 1
 
 
-def test_changes_on_and_off_the_grid():
+def test_onsets_on_and_off_the_eighths():
     roll = rolls.from_notes([(0, 0, 12), (1, 12, 24), (2, 24, 30), (3, 31, 40)], 56, 96)
     found = statistics(roll[None])
-    assert found["changes"] == 3 and found["on_grid"] == pytest.approx(2 / 3)
+    assert found["onsets"] == 3 and found["on_eighths"] == pytest.approx(2 / 3)
 
 
-def test_a_note_struck_again_is_a_change():
-    assert statistics(rolls.from_notes([(0, 0, 12), (0, 12, 24)], 56, 24)[None])["changes"] == 1
+def test_a_note_struck_again_is_an_onset():
+    assert statistics(rolls.from_notes([(0, 0, 12), (0, 12, 24)], 56, 24)[None])["onsets"] == 1
 
 
 def test_one_roll_is_not_a_set_of_rolls():

@@ -1,9 +1,11 @@
 """The report: costs against brute force, baselines against counting, masks that are kept."""
 
 import io
+import itertools
 import json
 import math
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,12 +14,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from binolab.card import Card
 from binolab.datasets import Piece
 from binolab.diffusion import prompting
-from binolab.evaluation import masked as conditional
-from binolab.evaluation import report as evaluation
-from binolab.training import config as presets
-from binolab.training import loop as training
+from binolab.evaluation import masked, page, report
+from binolab.model import Model
+from binolab.training.config import PRESETS
+from binolab.training.step import Run
 
 PITCHES, LENGTH, TICKS = 8, 96, 24
 
@@ -38,17 +41,15 @@ def pieces(seed, n=6):
 
 @pytest.fixture(scope="module")
 def tiny():
-    """An untrained network of few pitches, and its card."""
-    from dataclasses import replace
-
-    config = replace(presets.PRESETS["tiny"], length=LENGTH, low=60)
-    run = training.Run(config, 0.25, PITCHES, torch.device("cpu"))
-    return run.model.eval(), run.card
+    """An untrained model of few pitches."""
+    config = replace(PRESETS["tiny"], length=LENGTH, low=60)
+    run = Run(config, 0.25, PITCHES, torch.device("cpu"))
+    return Model(run.model.eval(), run.card)
 
 
 @pytest.fixture(scope="module")
 def document(tiny):
-    return evaluation.evaluate(*tiny, pieces(1), pieces(2), n=4, steps=2, levels=3, bootstraps=5,
+    return report.evaluate(tiny, pieces(1), pieces(2), n=4, steps=2, levels=3, bootstraps=5,
                                sampler="posterior",
                                progress=False)
 
@@ -57,7 +58,7 @@ def document(tiny):
 @settings(max_examples=15)
 def test_persistence_counts_what_follows_what(seed, cycle):
     windows = np.random.default_rng(seed).random((3, 2, 7)) < 0.4
-    p = conditional.persistence(windows, cycle)
+    p = masked.persistence(windows, cycle)
     for bit in (0, 1):
         for row in range(2):
             for place in range(cycle):
@@ -70,44 +71,39 @@ def test_persistence_counts_what_follows_what(seed, cycle):
 
 def test_baselines_are_distributions_over_rolls():
     """Each sums to 1 over all rolls of a few cells: what it says of a roll is a probability."""
-    import itertools
-
     rolls = np.array(list(itertools.product([False, True], repeat=6))).reshape(-1, 2, 3)
-    for p in conditional.baselines(rolls, music(3)[:, :2, :6], 2).values():
-        nats = conditional.surprise(p, rolls).sum((1, 2))
+    for p in masked.baselines(rolls, music(3)[:, :2, :6], 2).values():
+        nats = masked.surprise(p, rolls).sum((1, 2))
         assert math.fsum(np.exp(-nats)) == pytest.approx(1)
 
 
 def test_baselines_rank_as_they_know():
     held, learned = music(1, 20), music(2, 200)
-    cost = {k: conditional.surprise(p, held).sum()
-            for k, p in conditional.baselines(held, learned, TICKS).items()}
+    cost = {k: masked.surprise(p, held).sum()
+            for k, p in masked.baselines(held, learned, TICKS).items()}
     assert cost["copy_in_beat"] < cost["copy"] < cost["marginal"]
 
 
-def independent(p):
-    """A network that says `p` of every cell, whatever it sees; what it saw is kept."""
-    seen = []
+def independent(p, seen):
+    """A model that says `p` of every cell, whatever it sees; what it saw is kept in `seen`."""
 
-    def model(x_t, alpha_bar_t, known=None):
+    def network(x_t, alpha_bar_t, known=None):
         seen.append((x_t.clone(), alpha_bar_t, known))
         return torch.full_like(x_t, p)
 
-    model.seen = seen
-    return model
+    return Model(network, CARD)
 
 
-CARD = {"prior": 0.2, "schedule": ["linear"], "T": 10, "ticks": TICKS, "low": 60,
-        "pitches": PITCHES, "length": LENGTH, "network": "none"}
+CARD = Card("UNet", {}, 0.2, ["linear"], 10, low=60, pitches=PITCHES, ticks=TICKS, length=LENGTH)
 
 
-@pytest.mark.parametrize("mask", evaluation.MASKS)
+@pytest.mark.parametrize("mask", report.MASKS)
 def test_a_single_call_is_paid_for_free_cells_alone(mask):
     rolls = music(4)
     x0 = torch.from_numpy(rolls)[:, None].float()
-    known = evaluation.MASKS[mask](x0)
-    model = independent(0.3)
-    cost = conditional.cost(model, x0, known, music(5), steps=4,
+    known = report.MASKS[mask](x0)
+    seen = []
+    cost = masked.cost(independent(0.3, seen), x0, known, music(5), steps=4,
                             generator=torch.Generator().manual_seed(0))
     free = ~known[:, 0].numpy()
     nats = -np.log(np.where(rolls, 0.3, 0.7))[free].sum() / len(rolls)
@@ -118,7 +114,7 @@ def test_a_single_call_is_paid_for_free_cells_alone(mask):
         assert row["roll"] == pytest.approx(row["tick"] * LENGTH)
         assert row["roll"] == pytest.approx(row["beat"] * LENGTH / TICKS)
     # Whatever the level, known cells are shown as they are.
-    shown = torch.cat([x[k] for x, _, k in model.seen[-3:]])
+    shown = torch.cat([x[k] for x, _, k in seen[-3:]])
     assert shown.equal(x0[known])
 
 
@@ -126,13 +122,13 @@ def test_a_belief_that_ignores_the_noise_is_bounded_by_its_own_price():
     """A network that always says p is a chain of independent cells: its bound is exact at p."""
     rolls = np.random.default_rng(0).random((8, PITCHES, LENGTH)) < 0.3
     x0 = torch.from_numpy(rolls)[:, None].float()
-    cost = conditional.cost(independent(0.3), CARD, x0, torch.zeros_like(x0).bool(), rolls,
+    cost = masked.cost(independent(0.3, []), x0, torch.zeros_like(x0).bool(), rolls,
                             steps=40, generator=torch.Generator().manual_seed(0))["nats"]
     assert cost["bound"]["roll"] >= cost["marginal"]["roll"] * 0.99
 
 
 def test_middle_half():
-    known = conditional.middle_half(torch.zeros(2, 1, 3, 16))
+    known = masked.middle_half(torch.zeros(2, 1, 3, 16))
     assert known.shape == (2, 1, 3, 16)
     assert (~known).any((0, 1, 2)).tolist() == [False] * 4 + [True] * 8 + [False] * 4
 
@@ -140,7 +136,7 @@ def test_middle_half():
 def test_paint_in_batches_keeps_what_is_known(tiny):
     x0 = torch.from_numpy(music(1, 5))[:, None].float()
     known = prompting.above_melody(x0)
-    made = conditional.paint(*tiny, x0, known, steps=2, batch=2,
+    made = masked.paint(tiny, x0, known, steps=2, batch=2,
                              generator=torch.Generator().manual_seed(0))
     assert made.shape == x0.shape and made[known].equal(x0[known])
 
@@ -148,10 +144,10 @@ def test_paint_in_batches_keeps_what_is_known(tiny):
 def test_harmony_of_the_original_is_the_original(tiny, monkeypatch):
     """Were the model's harmony Bach's own, every ratio would be 1."""
     x0 = torch.from_numpy(music(7))[:, None].float()
-    monkeypatch.setattr(conditional, "paint", lambda model, x0, known, **_: x0)
-    made, report = conditional.harmonize(*tiny, x0)
-    assert made is x0 and report["melody_kept"] == 1
-    for row in report["features"].values():
+    monkeypatch.setattr(masked, "paint", lambda model, x0, known, **_: x0)
+    made, beside = masked.harmonize(tiny, x0)
+    assert made is x0 and beside["melody_kept"] == 1
+    for row in beside["features"].values():
         assert row["made"] == row["held_out"]
         assert row["ratio"] in (None, 1) and row["ratio_ci"] in (None, [1, 1])
 
@@ -160,8 +156,8 @@ def test_a_melody_that_is_not_kept_is_noticed(tiny, monkeypatch):
     x0 = torch.from_numpy(music(7))[:, None].float()
     spoilt = x0.clone()
     spoilt[..., : LENGTH // 2] = 0
-    monkeypatch.setattr(conditional, "paint", lambda *_, **__: spoilt)
-    assert conditional.harmonize(*tiny, x0)[1]["melody_kept"] == 0.5
+    monkeypatch.setattr(masked, "paint", lambda *_, **__: spoilt)
+    assert masked.harmonize(tiny, x0)[1]["melody_kept"] == 0.5
 
 
 def test_document_is_whole_and_plain(document):
@@ -169,7 +165,7 @@ def test_document_is_whole_and_plain(document):
     assert again == document
     assert set(document) == {"facts", "summary", "statistics", "comparison", "harmonization",
                              "costs"}
-    assert set(document["costs"]) == set(evaluation.MASKS)
+    assert set(document["costs"]) == set(report.MASKS)
     assert document["harmonization"]["melody_kept"] == 1
     assert document["comparison"]["n"] == {"made": 4, "held_out": 6, "training": 6}
 
@@ -179,7 +175,7 @@ def test_parts_do_not_change_each_other(tiny, document):
         return {k: v for k, v in d["facts"].items() if "seconds" not in k}
 
     def evaluate(**options):
-        return evaluation.evaluate(*tiny, pieces(1), pieces(2), n=4, steps=2, levels=3,
+        return report.evaluate(tiny, pieces(1), pieces(2), n=4, steps=2, levels=3,
                                    bootstraps=5, progress=False, sampler="posterior", **options)
 
     less = evaluate(likelihood=False, prompts=False)
@@ -194,26 +190,25 @@ def test_parts_do_not_change_each_other(tiny, document):
 
 def test_rolls_made_elsewhere_are_measured(tiny):
     made = music(9, 3)
-    found = evaluation.evaluate(*tiny, pieces(1), pieces(2), n=2, likelihood=False, prompts=False,
+    found = report.evaluate(tiny, pieces(1), pieces(2), n=2, likelihood=False, prompts=False,
                                 progress=False, made=made, bootstraps=5)
     assert found["comparison"]["n"]["made"] == 3 and found["facts"]["seconds_a_roll"] is None
     assert found["statistics"]["made"]["density"] == pytest.approx(made.mean())
 
 
-def test_too_little_music(tiny):
-    _, card = tiny
-    model = SimpleNamespace()  # not so much as looked at
+def test_too_little_music():
+    model = SimpleNamespace(pitches=PITCHES, length=LENGTH, ticks=TICKS)  # it has no network
     for held_out, learned, n, says in (
         ([], pieces(1), 4, "too little"), (pieces(1, 1), pieces(1), 4, "too little"),
         (pieces(1), pieces(1, 1), 4, "too little"), (pieces(1), pieces(2), 1, "at least two"),
         ([Piece("wide", np.zeros((9, LENGTH), bool))], pieces(1), 4, "wide: 9 pitches"),
     ):
         with pytest.raises(ValueError, match=says):
-            evaluation.evaluate(model, held_out, learned, n=n)
+            report.evaluate(model, held_out, learned, n=n)
 
 
 def test_report_says_what_the_document_holds(document):
-    said = evaluation.report(document)
+    said = page.report(document)
     for words in ("100.00% of the melody", "the chain (bound)", "outer quarters known",
                   "| parallel fifths |", "overlap", "4 rolls, 2 steps each", "s a roll on cpu"):
         assert words in said
@@ -221,13 +216,13 @@ def test_report_says_what_the_document_holds(document):
     bound = document["costs"]["nothing"]["nats"]["bound"]["roll"]
     assert f"{bound:.4g} ±" in said
     for leave in ("costs", "harmonization"):
-        less = evaluation.report({k: v for k, v in document.items() if k != leave})
+        less = page.report({k: v for k, v in document.items() if k != leave})
         assert len(less) < len(said)
 
 
 def test_page_draws_what_the_document_holds(document):
     made, held = music(3, 4), music(1, 6)
-    figure = evaluation.page(document, made, held, rolls=2)
+    figure = page.page(document, made, held, rolls=2)
     titles = [a.get_title(loc="left") for a in figure.get_axes()]
     assert {"made", "held out", "pitch class", "overlap of distances (MGEval)",
             "nearest training music"} <= set(titles)
@@ -235,18 +230,18 @@ def test_page_draws_what_the_document_holds(document):
     held_out = document["comparison"]["features"]["pitch_class"]["held_out"]
     np.testing.assert_allclose([b.get_height() for b in bars], held_out)
     less = {k: v for k, v in document.items() if k not in ("costs", "harmonization")}
-    few = evaluation.page(less, made, held, rolls=2)
+    few = page.page(less, made, held, rolls=2)
     assert len(few.get_axes()) == len(figure.get_axes()) - 2
 
 
 def test_a_name_in_a_report_is_text_and_nothing_more(document):
     evil = "<script>`x`</script>\x1b[2J$a$ ![a](b)|\n# b"
     facts = document["facts"] | {"model": evil, "command": f"binolab evaluate --model '{evil}'"}
-    said = evaluation.report(document | {"facts": facts})
+    said = page.report(document | {"facts": facts})
     assert not re.search(r"<(?!/?code>)|\x1b|`x|!\[|\n# b", said)
     assert said.count("&#60;script&#62;") == 2 and "<code>binolab evaluate --model &#39;" in said
     plain = document["facts"] | {"model": "runs/mine", "command": "binolab evaluate --n 4"}
-    said = evaluation.report(document | {"facts": plain})
+    said = page.report(document | {"facts": plain})
     assert said.startswith("# runs/mine\n\n`binolab evaluate --n 4`\n")
-    figure = evaluation.page(document | {"facts": facts}, music(3, 4), music(1, 6), rolls=2)
+    figure = page.page(document | {"facts": facts}, music(3, 4), music(1, 6), rolls=2)
     figure.savefig(io.BytesIO(), format="png", dpi=20)  # dollars are no formula
