@@ -4,8 +4,8 @@
     forward      x_t ~ B(ᾱ_t x_0 + (1 - ᾱ_t) ρ)                                 Eq. 8
     posterior    q(x_s | x_t, x_0), Bayes' rule over Eq. 8: one step back
 
-Eq. 7 is `forward` from x_{t-2}, with α_t α_{t-1} in place of ᾱ_t. So is any jump from s to t, with
-ᾱ_t/ᾱ_s. Eq. 4 and 5 are in `schedules`.
+Eq. 1 and 2 say that noise comes step by step. Eq. 7 is `forward` from x_{t-2}, with α_t α_{t-1} in
+place of ᾱ_t. Any jump from s to t is `forward` too, with ᾱ_t/ᾱ_s. Eq. 4 and 5 are in `schedules`.
 
 `prior` is ρ, the chance that a noise bit is one: 0.5 in the printed equations, the data's density
 in practice. It is a number, or a tensor that broadcasts (one ρ a pitch, say). Levels (`beta_t`,
