@@ -16,7 +16,7 @@ from binolab.evaluation.distances import (
     self_similarity,
     shuffled,
 )
-from binolab.evaluation.features import SOURCES, features, ratio
+from binolab.evaluation.features import FEATURES, features, ratio
 from binolab.music import rolls
 
 FLOOR_DRAWS = 50  # subsets of the training set whose mean is the floor
@@ -53,7 +53,7 @@ def compare(made, held_out, training, *, low=rolls.LOW, ticks=rolls.TICKS, seed=
             pieces=None):
     """Hold made rolls beside held-out music, with floors, controls and errors.
 
-    For every feature of `features.SOURCES`:
+    For every feature of `features.FEATURES`:
 
     - ``overlap``, ``kl``: MGEval's overlap area and KL divergence of two distributions of
       distances, those within the held-out set and those from it to the made set.
@@ -112,7 +112,7 @@ def compare(made, held_out, training, *, low=rolls.LOW, ticks=rolls.TICKS, seed=
         "n": sizes,
         "features": {
             name: _feature({k: f[name] for k, f in found.items()}, draws)
-            for name in SOURCES
+            for name in FEATURES
         },
         "self_similarity": {
             name: _self_similarity({k: s[name] for k, s in alike.items()}, draws)

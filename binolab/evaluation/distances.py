@@ -14,7 +14,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from binolab.evaluation.features import notes_of, ratio
+from binolab.evaluation.features import RollSet, ratio
 from binolab.music import rolls
 
 GRID = 1024  # bins on which densities are estimated
@@ -172,7 +172,7 @@ def self_similarity(batch, *, low=rolls.LOW, ticks=rolls.TICKS):
     """
     batch = np.asarray(batch, bool)
     n, _, length = batch.shape
-    of, row, start, end, _ = notes_of(batch)
+    of, row, start, end, _ = RollSet(batch).notes
     frames = max(0, (length - FRAME * ticks) // (HOP * ticks) + 1)
     fits = {}
     for name, value in (("pitch", row + low), ("duration", (end - start) / ticks)):

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from binolab.datasets import chorales
-from binolab.evaluation import features as metrics
 from binolab.evaluation.comparison import compare, table
 from binolab.evaluation.distances import (
     Distances,
@@ -24,6 +23,7 @@ from binolab.evaluation.distances import (
     self_similarity,
     shuffled,
 )
+from binolab.evaluation.features import FEATURES, features
 from binolab.music import rolls
 
 
@@ -139,7 +139,7 @@ def test_shuffling_keeps_the_notes_of_each_roll(batch, seed):
     assert mixed.shape == batch.shape
     assert (mixed.sum((1, 2)) == batch.sum((1, 2))).all()
     np.testing.assert_allclose(
-        metrics.features(mixed)["density"], metrics.features(batch)["density"]
+        features(mixed)["density"], features(batch)["density"]
     )
 
 
@@ -194,7 +194,7 @@ def test_a_copy_in_another_key_is_found(real):
 
 def test_comparison_of_real_music(comparison):
     """Other chorales come near the floor in every feature; shuffled ones are far below it."""
-    assert list(comparison["features"]) == list(metrics.SOURCES)
+    assert list(comparison["features"]) == list(FEATURES)
     assert comparison["n"] == {"made": 20, "held_out": 24, "training": 60}
     rows = comparison["features"].values()
     assert np.median([row["ratio"] for row in rows]) > 0.95
@@ -219,7 +219,7 @@ def test_comparison_is_json_and_repeats(real, comparison):
 
 def test_table_shows_every_feature(comparison):
     text = table(comparison)
-    for name in [*metrics.SOURCES, "pitch, consistency", "held out"]:
+    for name in [*FEATURES, "pitch, consistency", "held out"]:
         assert f"| {name.replace('_', ' ')} |" in text
     widths = [line.count("|") for line in text.splitlines() if line.startswith("|")]
     assert set(widths[:24]) == {15}

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from binolab.datasets import chorales
-from binolab.evaluation.features import LENGTHS, SOURCES, features, statistics
+from binolab.evaluation.features import FEATURES, LENGTHS, features, statistics
 from binolab.music import rolls
 
-NAMES = ["density", "silent", "four_voices", "changes", "on_grid", "in_scale", "dissonant"]
+NAMES = ["density", "silence", "four_voices", "onsets", "on_eighths", "in_scale", "dissonance"]
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +47,12 @@ def slowly(batch, low, ticks):
     pairs = [(b - a) % 12 for column in columns for a, b in combinations(column, 2)]
     return {
         "density": share(sum(len(c) for c in columns), batch.size),
-        "silent": share(sum(len(c) == 0 for c in columns), len(columns)),
+        "silence": share(sum(len(c) == 0 for c in columns), len(columns)),
         "four_voices": share(sum(len(c) == 4 for c in columns), len(columns)),
-        "changes": len(begun) / n,
-        "on_grid": share(sum(t % (ticks // 2) == 0 for t in begun), len(begun)),
+        "onsets": len(begun) / n,
+        "on_eighths": share(sum(t % (ticks // 2) == 0 for t in begun), len(begun)),
         "in_scale": share(sum(scales), len(scales)),
-        "dissonant": share(sum(i in (1, 2, 6, 10, 11) for i in pairs), len(pairs)),
+        "dissonance": share(sum(i in (1, 2, 6, 10, 11) for i in pairs), len(pairs)),
     }
 
 
@@ -79,20 +79,20 @@ def held(*pitches, length=96):
 def test_silence_has_no_notes_to_speak_of():
     found = statistics(np.zeros((2, 56, 96), bool))
     assert [found[k] for k in NAMES[:4]] == [0, 1, 0, 0]
-    assert all(math.isnan(found[k]) for k in ("on_grid", "in_scale", "dissonant"))
+    assert all(math.isnan(found[k]) for k in ("on_eighths", "in_scale", "dissonance"))
 
 
 def test_a_chord_of_c_major():
     found = statistics(held(48, 55, 64, 72))
     assert found["density"] == pytest.approx(4 / 56)
-    assert (found["silent"], found["four_voices"], found["in_scale"]) == (0, 1, 1)
-    assert found["dissonant"] == 0 and found["changes"] == 0 and math.isnan(found["on_grid"])
+    assert (found["silence"], found["four_voices"], found["in_scale"]) == (0, 1, 1)
+    assert found["dissonance"] == 0 and found["onsets"] == 0 and math.isnan(found["on_eighths"])
 
 
 @pytest.mark.parametrize("interval", range(1, 25))
 def test_intervals_and_their_octaves(interval):
     dissonant = interval % 12 in (1, 2, 6, 10, 11)
-    assert statistics(held(48, 48 + interval))["dissonant"] == dissonant
+    assert statistics(held(48, 48 + interval))["dissonance"] == dissonant
 
 
 def test_a_chromatic_cluster_leaves_every_scale():
@@ -107,11 +107,11 @@ def test_each_roll_chooses_its_own_key():
 def test_changes_on_and_off_the_grid():
     roll = rolls.from_notes([(0, 0, 12), (1, 12, 24), (2, 24, 30), (3, 31, 40)], 56, 96)
     found = statistics(roll[None])
-    assert found["changes"] == 3 and found["on_grid"] == pytest.approx(2 / 3)
+    assert found["onsets"] == 3 and found["on_eighths"] == pytest.approx(2 / 3)
 
 
 def test_a_note_struck_again_is_a_change():
-    assert statistics(rolls.from_notes([(0, 0, 12), (0, 12, 24)], 56, 24)[None])["changes"] == 1
+    assert statistics(rolls.from_notes([(0, 0, 12), (0, 12, 24)], 56, 24)[None])["onsets"] == 1
 
 
 def test_one_roll_is_not_a_set_of_rolls():
@@ -124,7 +124,7 @@ HISTOGRAMS = {"polyphony": 9, "pitch": None, "pitch_class": 12, "interval": 12, 
 
 
 def one_roll_slowly(roll, low, ticks):
-    """The features of one roll, note by note and chord by chord, as SOURCES says them."""
+    """The features of one roll, note by note and chord by chord, as FEATURES says them."""
     pitches, length = roll.shape
     columns = [[r for r in range(pitches) if roll[r, t]] for t in range(length)]
     cells = [r for column in columns for r in column]
@@ -200,7 +200,7 @@ BATCHES = arrays(
 @given(BATCHES, st.integers(20, 40), st.sampled_from([2, 4, 24]))
 def test_features_are_what_they_say(batch, low, ticks):
     found = features(batch, low=low, ticks=ticks)
-    assert list(found) == list(SOURCES)
+    assert list(found) == list(FEATURES)
     for k, roll in enumerate(batch):
         for name, expected in one_roll_slowly(roll, low, ticks).items():
             np.testing.assert_allclose(found[name][k], expected, atol=1e-9, err_msg=name)
@@ -231,7 +231,7 @@ def test_features_keep_the_order_of_the_rolls_and_their_shape(batch, seed):
 def test_an_octave_up_changes_only_the_pitch(batch, octaves):
     padded = np.pad(batch, ((0, 0), (0, 36), (0, 0)))
     found, moved = features(padded), features(np.roll(padded, 12 * octaves, axis=1))
-    for name in set(SOURCES) - {"pitch"}:
+    for name in set(FEATURES) - {"pitch"}:
         np.testing.assert_allclose(moved[name], found[name], err_msg=name)
 
 
