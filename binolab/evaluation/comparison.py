@@ -44,8 +44,8 @@ class _Draws:
 
         size = min(made, training)
         subsets = rng.permuted(np.tile(np.arange(training) < size, (FLOOR_DRAWS, 1)), axis=1)
-        both = (np.vstack([np.ones(n, int), resamplings(n, n)]) for n in (made, held_out))
-        return cls(*both, subsets.astype(int), resamplings(training, size))
+        own, held = (np.vstack([np.ones(n, int), resamplings(n, n)]) for n in (made, held_out))
+        return cls(own, held, subsets.astype(int), resamplings(training, size))
 
 
 def compare(
@@ -113,7 +113,9 @@ def compare(
     values = {name: features(s, low=low, ticks=ticks) for name, s in sets.items()}
     similar = {name: distances.self_similarity(s, ticks=ticks) for name, s in sets.items()}
     learned = list(sets["training"]) if pieces is None else pieces
-    near = [distances.nearest(sets[name], learned, ticks=ticks) for name in ("made", "held_out")]
+    near = {
+        name: distances.nearest(sets[name], learned, ticks=ticks) for name in ("made", "held_out")
+    }
     return plain(
         {
             "n": n,
@@ -124,7 +126,7 @@ def compare(
                 name: _self_similarity({k: v[name] for k, v in similar.items()}, draws)
                 for name in ("pitch", "duration")
             },
-            "memorization": _memorization(*near, draws),
+            "memorization": _memorization(**near, draws=draws),
         }
     )
 
@@ -233,7 +235,7 @@ def _centred(overlaps):
     again = overlaps[1:]
     if np.isnan(again).all():
         return None
-    return np.clip(interval(again - np.nanmean(again) + overlaps[0]), 0, 1)
+    return np.clip(np.nanpercentile(again - np.nanmean(again) + overlaps[0], LEVELS), 0, 1)
 
 
 def plain(value: Any) -> Any:

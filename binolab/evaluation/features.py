@@ -69,7 +69,7 @@ class RollSet:
     @cached_property
     def used(self) -> np.ndarray:
         """Whether a pitch sounds at all, (N, P)."""
-        return self.cells.any(2)
+        return np.any(self.cells, axis=2)
 
     @cached_property
     def classes(self) -> np.ndarray:

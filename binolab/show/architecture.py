@@ -43,7 +43,7 @@ def draw_unet(rows: Sequence[Any], ax: Axes | None = None) -> Axes:
     for row in rows:
         if row.sources and row.kind not in ARROWS:
             raise ValueError(f"{row.name} is a {row.kind} layer: only a UNet can be drawn so")
-    ax = plotting._axes(ax, (9, 4.9))
+    ax = plotting.canvas(ax, (9, 4.9))
     drawn = {i: row for i, row in enumerate(rows) if row.kind == "input" or row.sources}
     sizes = sorted({row.size for row in drawn.values()}, reverse=True)
     boxes, x = {}, 0.0

@@ -32,6 +32,7 @@ FREE, FREE_KEYS = "#fdf3e7", "#f9ebdb"  # the same where the model writes
 LINE, FAINT = "#7d8798", "#dfe3ea"
 HUES = (GIVEN, MADE, "#009e73", "#cc79a7", INK, "#e69f00")  # after Okabe and Ito
 MARKS = "osD^vP"
+BAND = "#e8ebf0"  # of ratios that are near enough to 1
 DPI = 150  # of a PNG
 
 STYLE: dict = {
@@ -82,7 +83,7 @@ def plot_roll(
     end = begin + roll.shape[1] / ticks
     black = np.isin(pitch % 12, (1, 3, 6, 8, 10))[:, None]
     ground = black + 2 * (~known if known is not None and shade else np.zeros_like(roll))
-    ax = _axes(ax, (9, 2.9))
+    ax = canvas(ax, (9, 2.9))
     ax.imshow(
         np.where(roll, 4 if known is None else 6 - known, ground),
         cmap=ListedColormap([PAPER, KEYS, FREE, FREE_KEYS, INK, GIVEN, MADE]),
@@ -104,7 +105,7 @@ def plot_roll(
     top.spines["top"].set_visible(False)
     if title:
         ax.set_title(title, loc="left", fontsize=11, color=INK)
-    return _quiet(ax)
+    return quiet(ax)
 
 
 def plot_rows(roll, axes=None, *, beats_per_row=32, ticks=TICKS, known=None, **options):
@@ -160,7 +161,7 @@ def plot_schedule(alpha_bars, ax=None):
     The right axis is how often a bit has flipped, (1 - alpha_bar_t) / 2: Eq. 8, prior 1/2.
     Chapter: 05.
     """
-    ax = _axes(ax)
+    ax = canvas(ax)
     for i, (name, alpha_bar) in enumerate(alpha_bars.items()):
         ax.plot(np.asarray(alpha_bar), color=HUES[i % len(HUES)], lw=1.8, label=name)
     ax.set(xlabel="step $t$", ylabel=r"what is left of $x_0$:  $\bar\alpha_t$", ylim=(-0.02, 1.02))
@@ -169,7 +170,7 @@ def plot_schedule(alpha_bars, ax=None):
     right.set_ylabel(r"chance of a flipped bit:  $(1 - \bar\alpha_t)\,/\,2$")
     right.spines["right"].set_visible(False)
     ax.legend(frameon=False)
-    return _quiet(ax, grid="both")
+    return quiet(ax, grid="both")
 
 
 def plot_loss(log_rows, ax=None):
@@ -179,7 +180,7 @@ def plot_loss(log_rows, ax=None):
     """
     if not log_rows:
         raise ValueError("the training log is empty: train for at least one logged step")
-    ax = _axes(ax)
+    ax = canvas(ax)
     step, loss, valid, speed = (
         np.array([np.nan if row.get(key) in (None, "") else row[key] for row in log_rows], float)
         for key in ("step", "loss", "valid", "samples_per_second")
@@ -195,7 +196,7 @@ def plot_loss(log_rows, ax=None):
     if np.isfinite(speed).any():
         ax.set_title(f"{np.nanmedian(speed):.0f} samples/s", loc="right", fontsize=9, color=LINE)
     ax.legend(frameon=False)
-    return _quiet(ax, grid="both")
+    return quiet(ax, grid="both")
 
 
 def plot_ratios(table, reference, ax=None, *, band=0.15):
@@ -223,8 +224,8 @@ def plot_ratios(table, reference, ax=None, *, band=0.15):
             ratios[row, sampler] = values / reference[name]
     every = np.concatenate([[1 - 2 * band, 1 + 2 * band], *ratios.values()])
     left, right = every[every > 0].min() / 1.25, every.max() * 1.25
-    ax = _axes(ax, (7, 1.1 + 0.45 * len(reference)))
-    ax.axvspan(1 - band, 1 + band, color="#e8ebf0", lw=0, zorder=0)
+    ax = canvas(ax, (7, 1.1 + 0.45 * len(reference)))
+    ax.axvspan(1 - band, 1 + band, color=BAND, lw=0, zorder=0)
     ax.axvline(1, color=INK, lw=1, zorder=1)
     for i, sampler in enumerate(table):
         hue, mark = HUES[i % len(HUES)], MARKS[i % len(MARKS)]
@@ -243,7 +244,7 @@ def plot_ratios(table, reference, ax=None, *, band=0.15):
     ax.set_yticks(range(len(reference)), [f"{n}  ({v:.3g})" for n, v in reference.items()])
     ax.set_xlabel(f"ratio to held-out music, whose value is in brackets; band: ±{band:.0%}")
     ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
-    return _quiet(ax, grid="x")
+    return quiet(ax, grid="x")
 
 
 def roll_image(roll, *, scale=1, known=None, colours=(PAPER, INK, FREE, MADE, PAPER, GIVEN)):
@@ -319,13 +320,13 @@ def _checked(roll, known):
     return roll, known
 
 
-def _axes(ax, size=(6, 3.4)):
+def canvas(ax, size=(6, 3.4)):
     if ax is None:
         _, ax = plt.subplots(figsize=size, layout="constrained", facecolor=PAPER)
     return ax
 
 
-def _quiet(ax, grid=None):
+def quiet(ax, grid=None):
     """Ink on paper: no box, thin grey axes, and where asked a faint grid."""
     ax.set_facecolor(PAPER)
     ax.tick_params(which="both", color=LINE)
