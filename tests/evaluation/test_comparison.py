@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from binolab.datasets import chorales
-from binolab.evaluation.comparison import compare, table
+from binolab.evaluation.comparison import compare
 from binolab.evaluation.distances import (
     Distances,
     direct_overlap,
@@ -24,6 +24,7 @@ from binolab.evaluation.distances import (
     shuffled,
 )
 from binolab.evaluation.features import FEATURES, features
+from binolab.evaluation.report import comparison_table
 from binolab.music import rolls
 
 
@@ -218,7 +219,7 @@ def test_comparison_is_json_and_repeats(real, comparison):
 
 
 def test_table_shows_every_feature(comparison):
-    text = table(comparison)
+    text = comparison_table(comparison)
     for name in [*FEATURES, "pitch, consistency", "held out"]:
         assert f"| {name.replace('_', ' ')} |" in text
     widths = [line.count("|") for line in text.splitlines() if line.startswith("|")]
@@ -246,7 +247,7 @@ def test_silence_has_nothing_to_compare(real):
     assert rows["pitch_class"]["held_out"] is not None
     assert rows["silence"]["overlap"] < 0.01 and rows["density"]["direct"] < 0.01
     assert found["self_similarity"]["pitch"]["consistency"] is None
-    assert "–" in table(found)
+    assert "–" in comparison_table(found)
 
 
 def test_no_resampling_no_intervals(real):
@@ -254,7 +255,7 @@ def test_no_resampling_no_intervals(real):
     found = compare(held_out[:5], held_out, training[:4], bootstraps=0)
     assert found["features"]["notes"]["overlap_ci"] is None
     json.dumps(found, allow_nan=False)
-    table(found)
+    comparison_table(found)
 
 
 @pytest.mark.parametrize("shape", [(1, 56, 384), (4, 56, 96), (56, 384)])
