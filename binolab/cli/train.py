@@ -24,7 +24,7 @@ from binolab.evaluation import report
 from binolab.evaluation.evaluate import evaluate, sample
 from binolab.model import load
 from binolab.music import rolls
-from binolab.show import audio, plotting
+from binolab.show import audio, curves, plotting
 from binolab.training import batches, checkpoints, devices, loop
 from binolab.training.config import PRESETS
 
@@ -237,7 +237,7 @@ def curve(folder):
     rows = checkpoints.Log(folder).rows()
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    plotting.plot_loss([{k: v for k, v in r.items() if k != "valid"} for r in rows], ax=left)
+    curves.plot_loss(rows, left)
     measured = [r for r in rows if "valid" in r]
     bounds = [r["valid"]["bound"] for r in measured]
     right.plot([r["step"] for r in measured], bounds, "o-", ms=3, lw=1.4, color=plotting.MADE)
