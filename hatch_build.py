@@ -8,7 +8,8 @@ from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 def urls(config: str) -> dict:
     """The project's addresses, of the text of _config.yml; none where it names no repository."""
-    found = re.search(r"^repository:\n(?:[ #].*\n)*?  url: *[\"']?(https://[^\s\"'#]+)", config, re.M)
+    line = r"^repository:\n(?:[ #].*\n)*?  url: *[\"']?(https://[^\s\"'#]+)"
+    found = re.search(line, config, re.M)
     if not found:
         return {}
     return {"Repository": found[1], "Issues": f"{found[1]}/issues",

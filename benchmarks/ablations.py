@@ -22,25 +22,28 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from samplers import SAMPLERS, chorale_windows
 from tqdm import tqdm
 
 from binolab import datasets, files
-from binolab import model as weights
 from binolab.datasets import chorales
 from binolab.diffusion import likelihood, prompting, schedules
 from binolab.evaluation import comparison
-from binolab.evaluation import features as metrics
-from binolab.music import rolls
-from binolab.training import batches
-from binolab.training import config as presets
-from binolab.training import loop as training
+from binolab.evaluation.features import statistics
+from binolab.model import load
+from binolab.networks import NETWORKS
+from binolab.training.batches import Bank
+from binolab.training.checkpoints import TrainingError
+from binolab.training.config import DIFFICULTY, Config
+from binolab.training.loop import stopping
+from binolab.training.step import Run
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path("data") / "ablations.json"
 CPU = torch.device("cpu")
 BATCH = 2  # rolls a call: the quickest on one core, whose cache then holds the activations
 SMALL = {"width": 128, "depth": 2, "heads": 4, "filters": 32}
-BASE = presets.Config(
+BASE = Config(
     arguments=SMALL, loss="bce", schedule=("power", 3), prompts=0.0, batch=8, rate=2e-3,
     warmup=50, ema=0.99,
 )
@@ -54,7 +57,7 @@ TRAININGS = {  # what is not as in BASE; ρ is the density where no `prior` stan
     "half": {"prior": 0.5},
     "linear": {"schedule": ("linear",)},
     "cosine": {"schedule": ("cosine",)},
-    "difficulty": {"schedule": ("spaced", presets.DIFFICULTY)},
+    "difficulty": {"schedule": ("spaced", DIFFICULTY)},
     "author": {"loss": "l1", "schedule": ("linear",)},
     "paper": {"loss": "l2", "schedule": ("linear",), "prior": 0.5,
               "arguments": SMALL | {"time": False}},
@@ -78,10 +81,9 @@ ROWS = {
     "posterior-threshold": Row("exact posterior, threshold", options=THRESHOLD),
     "alg1": Row("Algorithm 1 as printed, draw", sampler="xor"),
     "alg1-threshold": Row("Algorithm 1 as printed, threshold", sampler="xor", options=THRESHOLD),
-    "nested": Row("Algorithm 1, nested masks, draw", sampler="xor", options={"nested": True}),
+    "nested": Row("Algorithm 1, nested masks, draw", "base", "nested"),
     "nested-threshold": Row(
-        "Algorithm 1, nested masks, threshold", sampler="xor",
-        options=THRESHOLD | {"nested": True}),
+        "Algorithm 1, nested masks, threshold", "base", "nested", THRESHOLD),
     "naive": Row("naive, draw", sampler="naive"),
     "naive-threshold": Row("naive, threshold", sampler="naive", options=THRESHOLD),
     "refreshed": Row("posterior, refresh 0.3, draw", sampler="refreshed"),
@@ -110,15 +112,6 @@ ROWS = {
 }
 
 
-def windows(split):
-    """All whole windows of a split, none of them overlapping: (N, 56, 384) bits."""
-    return np.stack([
-        window
-        for piece in chorales.load(split)
-        for window in rolls.windows(piece.roll)[: piece.roll.shape[1] // rolls.LENGTH]
-    ])
-
-
 def trained(name, options, pieces, resume):
     """The network of a row's training, with `resume` from its checkpoint: (model, seconds).
 
@@ -128,16 +121,16 @@ def trained(name, options, pieces, resume):
     changes, density = dict(TRAININGS[name]), datasets.density(pieces)
     prior = changes.pop("prior", density)
     config = replace(BASE, steps=options.steps, **changes)
-    run = training.Run(config, prior, pieces[0].roll.shape[0], CPU)
+    run = Run(config, prior, pieces[0].roll.shape[0], CPU)
     for network in (run.model, run.ema):  # all begin with the right density, whatever their ρ
         torch.nn.init.constant_(network.last.bias, math.log(density / (1 - density)))
     if resume:
-        with suppress(training.TrainingError):  # none, or of other settings
+        with suppress(TrainingError):  # none, or of other settings
             run.restore(folder)
-    bank, begun = batches.Bank(pieces, config, CPU), time.process_time()
+    bank, begun = Bank(pieces, config, CPU), time.process_time()
     if run.step < config.steps:
         folder.mkdir(parents=True, exist_ok=True)
-        with training.stopping() as stop, tqdm(
+        with stopping() as stop, tqdm(
             total=config.steps, initial=run.step, desc=f"training {name}", unit="step", leave=False,
             disable=options.quiet,
         ) as bar:
@@ -147,7 +140,7 @@ def trained(name, options, pieces, resume):
             run.save(folder)
     if run.step < config.steps:
         raise KeyboardInterrupt
-    return *weights.load(folder), time.process_time() - begun
+    return load(folder), time.process_time() - begun
 
 
 def bounds(model, x0, options):
@@ -160,7 +153,7 @@ def bounds(model, x0, options):
     found = {}
     for name, alpha_bar in (("nats", fine), ("chain", coarse)):
         value, error = likelihood.bound(
-            model, x0, alpha_bar, prior=card["prior"], steps=options.calls, batch=8,
+            model.network, x0, alpha_bar, prior=model.prior, steps=options.calls, batch=8,
             generator=torch.Generator().manual_seed(0), progress=not options.quiet,
         ).per_roll
         found |= {name: value, f"{name}_error": error}
@@ -173,8 +166,8 @@ def music(model, row, real, options):
     for first in tqdm(range(0, options.n, BATCH), desc=f"sampling, {row.says}", unit="call",
                       leave=False, disable=options.quiet):
         made.append(prompting.generate(
-            model, min(BATCH, options.n - first), sampler=row.sampler, steps=options.calls,
-            generator=generator, **row.options,
+            model, min(BATCH, options.n - first), sampler=SAMPLERS[row.sampler],
+            steps=options.calls, generator=generator, **row.options,
         )[:, 0].numpy() > 0)
     made = np.concatenate(made)
     found = comparison.compare(made, real["valid"], real["train"], bootstraps=0)["features"]
@@ -182,7 +175,7 @@ def music(model, row, real, options):
         name: (feature["ratio"] or 0.0) * feature["measured"] for name, feature in found.items()
     }
     return {
-        "statistics": metrics.statistics(made),
+        "statistics": statistics(made),
         "overlap": {"mean": np.mean(list(ratios.values())).item(), "min": min(ratios.values()),
                     "least": min(ratios, key=ratios.get), "ratios": ratios},
     }
@@ -201,9 +194,9 @@ def table(document):
     """The document as Markdown."""
     budget, keys = document["budget"], list(document["held_out"])
 
-    def cells(statistics):
-        return ["–" if statistics[k] is None else f"{statistics[k]:.1f}" if k == "changes"
-                else f"{statistics[k]:.3f}" for k in keys]
+    def cells(figures):
+        return ["–" if figures[k] is None else f"{figures[k]:.1f}" if k == "onsets"
+                else f"{figures[k]:.3f}" for k in keys]
 
     def nats(bound, name):
         if bound is None or bound[name] is None:
@@ -247,8 +240,8 @@ def write(path, text):
 
 def pace(pieces, minutes):
     """How many steps take so many minutes here and now, rounded to hundreds."""
-    run = training.Run(BASE, datasets.density(pieces), pieces[0].roll.shape[0], CPU)
-    bank = batches.Bank(pieces, BASE, CPU)
+    run = Run(BASE, datasets.density(pieces), pieces[0].roll.shape[0], CPU)
+    bank = Bank(pieces, BASE, CPU)
     run.advance(bank)
     begun = time.perf_counter()
     for _ in range(10):
@@ -275,15 +268,15 @@ def parse(arguments):
 
 def opened(options, command, real):
     """A document without rows; with --resume those of the file at hand that it would make again."""
-    parts = {"network": BASE.network, "arguments": BASE.arguments}
+    network = NETWORKS[BASE.network](**BASE.arguments)
     budget = asdict(replace(BASE, steps=options.steps)) | {
         "n": options.n, "calls": options.calls, "windows": options.windows,
-        "parameters": sum(p.numel() for p in weights.build(parts).parameters()),
+        "parameters": sum(p.numel() for p in network.parameters()),
     }
     document = json.loads(json.dumps({
         "command": f"python benchmarks/ablations.py {shlex.join(command)}", "budget": budget,
-        "trainings": TRAININGS, "held_out": strict(metrics.statistics(real["valid"])),
-        "training": strict(metrics.statistics(real["train"])), "rows": {},
+        "trainings": TRAININGS, "held_out": strict(statistics(real["valid"])),
+        "training": strict(statistics(real["train"])), "rows": {},
     }))
     path = options.out / RESULTS
     before = json.loads(path.read_text()) if options.resume and path.exists() else document
@@ -303,7 +296,7 @@ def main(arguments=None):
     pieces, held_out = chorales.load("train"), chorales.load("valid")
     if options.minutes_each:
         options.steps = pace(pieces, options.minutes_each)
-    real = {split: windows(split) for split in ("train", "valid")}
+    real = {split: chorale_windows(split) for split in ("train", "valid")}
     x0 = datasets.held_out_windows(held_out, BASE.length, options.windows)
     document, ready = opened(options, command, real), set()
     try:

@@ -5,7 +5,7 @@
 Measures on validation chorales how fast the bound grows with ᾱ (`likelihood.difficulty`) and
 places 41 levels evenly in it, but for 15 % that is spread evenly over ᾱ^(1/3), so that no level is
 left out. Writes data/difficulty.json. Its `levels` are where a next model's schedule should lie;
-`presets.DIFFICULTY` was placed in the same way by the model before this one.
+`training.config.DIFFICULTY` was placed in the same way by the model before this one.
 """
 
 import argparse
@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 
 from binolab import datasets
-from binolab import model as weights
 from binolab.datasets import chorales
 from binolab.diffusion import likelihood
+from binolab.model import load
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,10 +29,11 @@ def main():
     parser.add_argument("--model", default="best")
     parser.add_argument("--n", type=int, default=64)
     options = parser.parse_args()
-    model = weights.load(options.model)
-    x0 = datasets.held_out_windows(chorales.load("valid"), card["length"], options.n)
+    model = load(options.model)
+    x0 = datasets.held_out_windows(chorales.load("valid"), model.length, options.n)
     place, nats = likelihood.difficulty(
-        model, x0, prior=card["prior"], generator=torch.Generator().manual_seed(0), progress=True
+        model.network, x0, prior=model.prior, progress=True,
+        generator=torch.Generator().manual_seed(0),
     )
     document = {
         "command": f"python benchmarks/difficulty.py --model {options.model} --n {options.n}",

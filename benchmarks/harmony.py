@@ -3,7 +3,7 @@
     python benchmarks/harmony.py [--model best] [--n 32]
 
 Harmonizes the same `--n` validation melodies in every row and counts, over all changes of a
-four-part chord together, parallel fifths and octaves (`metrics.features` says what they are), with
+four-part chord together, parallel fifths and octaves (`features.features` says what they are), with
 the errors of 300 resamplings of the windows. Writes data/harmony.json, which chapter 11 reads.
 """
 
@@ -18,17 +18,17 @@ import torch
 from tqdm import tqdm
 
 from binolab import datasets, files
-from binolab import model as weights
 from binolab.datasets import chorales
 from binolab.diffusion import prompting
-from binolab.evaluation import features as metrics
+from binolab.evaluation.features import features, statistics
+from binolab.model import load
 
 ROOT = Path(__file__).parents[1]
 ROWS = {  # calls of the network: steps, two to polish, one for each correction
     "exact posterior, 10": {"sampler": "posterior", "steps": 10},
     "exact posterior, 20": {"sampler": "posterior", "steps": 20},
     "exact posterior, 50": {"sampler": "posterior", "steps": 50},
-    "posterior and polish, 18 + 2": {"sampler": "posterior", "steps": 18, "polish": 2},
+    "posterior and polish, 18 + 2": {"sampler": "posterior", "steps": 18, "polishing": 2},
     "refreshed and polish, 18 + 2": {"sampler": "refreshed", "steps": 18},
     "refreshed and polish, 48 + 2": {"sampler": "refreshed", "steps": 48},
     "posterior + Gibbs, 10 + 9": {"sampler": "gibbs", "steps": 10},
@@ -44,14 +44,14 @@ def counts(windows):
     four = filled.sum(1) == 4
     changed = (filled[:, :, 1:] != filled[:, :, :-1]).any(1)
     changes = (changed & four[:, 1:] & four[:, :-1]).sum(1)
-    found = metrics.features(windows)
+    found = features(windows)
     each = [np.nan_to_num(found[f"parallel_{name}"]) * changes for name in ("fifths", "octaves")]
     return np.stack([changes, *each], 1)
 
 
 def summary(windows, picks):
     """What a row says, and the errors of its parallels."""
-    counted, found = counts(windows), metrics.statistics(windows)
+    counted, found = counts(windows), statistics(windows)
 
     def rates(chosen):
         changes, fifths, octaves = chosen.sum(0)
@@ -62,7 +62,7 @@ def summary(windows, picks):
         "changes": int(counted[:, 0].sum()),
         **dict(zip(("fifths", "octaves", "parallels"), rates(counted).tolist())),
         "error": float(again[:, 2].std()),
-        "four_voices": found["four_voices"], "dissonant": found["dissonant"],
+        "four_voices": found["four_voices"], "dissonance": found["dissonance"],
     }
 
 
@@ -74,8 +74,8 @@ def main():
     parser.add_argument("--n", type=int, default=32, help="melodies a row")
     parser.add_argument("--batch", type=int, default=4)
     options = parser.parse_args()
-    model = weights.load(options.model)
-    x0 = datasets.held_out_windows(chorales.load("valid"), card["length"], options.n)
+    model = load(options.model)
+    x0 = datasets.held_out_windows(chorales.load("valid"), model.length, options.n)
     picks = np.random.default_rng(0).integers(0, len(x0), (300, len(x0)))
 
     table = {}

@@ -109,7 +109,7 @@ class Mixture(torch.nn.Module):
 
 
 def network(paths):
-    """(network) of a weights file; of several, their mean and the last card."""
+    """(network, card) of a weights file; of several, their mean and the last card."""
     found = []
     for path in paths:
         card, tensors = load(path)
@@ -194,7 +194,7 @@ def main(arguments=None):
             run = train(options, read(options.file, "train"), read(options.file, "valid"))
             print(json.dumps(run.curve[-1] if run.curve else {}))
             return 0
-        pieces, (model) = read(options.file, options.evaluate), network(options.weights)
+        pieces, (model, card) = read(options.file, options.evaluate), network(options.weights)
         found = evaluate(model, pieces, T=options.T, steps=options.levels, draws=options.draws,
                          seed=options.seed, progress=not options.quiet)
         try:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from binolab import files
 from binolab.diffusion import kernel, likelihood
-from binolab.training import loop as training
+from binolab.training.loop import stopping
 
 LOW, KEYS = 21, 88  # A0 … C8
 FLOOR = 1e-3  # ρ of a key that never sounds
@@ -222,7 +222,7 @@ def train(options, pieces, valid):
     run.save(path)
     budget, losses, stopped = 60 * options.minutes, [], False
     due = run.seconds + 60 * options.every
-    with training.stopping() as stop, tqdm(
+    with stopping() as stop, tqdm(
         total=round(budget), initial=min(round(run.seconds), round(budget)), unit="s",
         desc="training", disable=options.quiet,
     ) as bar:

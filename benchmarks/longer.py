@@ -22,13 +22,12 @@ import torch
 from tqdm import tqdm
 
 from binolab import files
-from binolab import model as weights
 from binolab.datasets import chorales
-from binolab.diffusion import prompting
-from binolab.diffusion import sliding as longer
+from binolab.diffusion import prompting, sliding
 from binolab.evaluation import comparison
-from binolab.evaluation import features as metrics
-from binolab.evaluation import report as evaluation
+from binolab.evaluation.evaluate import cut
+from binolab.evaluation.features import MAJOR, ratio, statistics
+from binolab.model import load
 from binolab.music import rolls
 
 ROOT = Path(__file__).parents[1]
@@ -57,7 +56,7 @@ FAR = 24  # bars: the greatest distance at which bars are compared
 
 def write(way, model, n, beats, **options):
     """`n` pieces (n, 1, P, L) by a row of the table."""
-    beat, window = card["ticks"], card["length"]
+    beat, window = model.ticks, model.length
     length = beats * beat
     if way == "apart":
         parts = [prompting.generate(model, n, **options) for _ in range(-(-length // window))]
@@ -66,9 +65,9 @@ def write(way, model, n, beats, **options):
         return prompting.generate(model, n, length=length, **options)
     hop = WAYS[way] * beat
     if way == "joint":
-        together = longer.joint(model, hop=hop)
+        together = sliding.joint(model, hop=hop)
         return prompting.generate(together, n, length=length, **options)
-    return longer.generate(model, n, length=length, overlap=window - hop, **options)
+    return sliding.generate(model, n, length=length, overlap=window - hop, **options)
 
 
 # --- coherence -----------------------------------------------------------------------------------
@@ -77,7 +76,7 @@ def write(way, model, n, beats, **options):
 def keys(windows, low=rolls.LOW):
     """The best major scale of each window, 0 to 11; -1 in silence. windows (N, P, L)."""
     classes = windows.sum(2) @ np.eye(12)[(low + np.arange(windows.shape[1])) % 12]
-    inside = [classes[:, [(k + m) % 12 for m in metrics.MAJOR]].sum(1) for k in range(12)]
+    inside = [classes[:, [(k + m) % 12 for m in MAJOR]].sum(1) for k in range(12)]
     return np.where(classes.any(1), np.argmax(inside, 0), -1)
 
 
@@ -90,8 +89,8 @@ def fifths(a, b):
 def in_key(windows, key, low=rolls.LOW):
     """Share of lit cells in each window's given key."""
     rows = (low + np.arange(windows.shape[1]) - np.asarray(key)[:, None]) % 12  # (N, P)
-    inside = np.isin(rows, metrics.MAJOR)
-    return metrics.ratio((windows.sum(2) * inside).sum(1), windows.sum((1, 2)))
+    inside = np.isin(rows, MAJOR)
+    return ratio((windows.sum(2) * inside).sum(1), windows.sum((1, 2)))
 
 
 def by_place(pieces, window):
@@ -105,7 +104,7 @@ def by_place(pieces, window):
         now = np.stack([p[:, k * window : (k + 1) * window] for p in here])
         home, key = keys(first), keys(now)
         away = fifths(key, home)
-        row = metrics.statistics(now) | {
+        row = statistics(now) | {
             "pieces": len(here),
             "in_first_key": float(np.nanmean(in_key(now, home))),
             "same_key": float((away == 0).mean()),
@@ -174,7 +173,7 @@ def summary(pieces, window, held_out, training):
     same = (fifths(keys(np.stack(late)), home) == 0).astype(float)
     each = [same[np.array(of) == i].mean() for i in sorted(set(of))]
     features = comparison.compare(np.stack(late), held_out, training, bootstraps=2)["features"]
-    return metrics.statistics(np.stack(late)) | {
+    return statistics(np.stack(late)) | {
         "same_key": float(np.mean(each)), "same_key_error": float(np.std(each) / len(each) ** 0.5),
         "overlap": float(np.mean([v["ratio"] or 0 for v in features.values()])),
     }
@@ -194,8 +193,8 @@ def cost(way, beats, steps, name):
         return next(int(line.split()[1]) for line in lines if line.startswith(what))
 
     torch.set_num_threads(1)
-    model = weights.load(name)
-    prompting.generate(model, length=card["ticks"], steps=2)  # what torch sets up once
+    model = load(name)
+    prompting.generate(model, length=model.ticks, steps=2)  # what torch sets up once
     ctypes.CDLL(None).malloc_trim(0)  # give back what loading left
     Path("/proc/self/clear_refs").write_text("5")
     before = memory("VmRSS")
@@ -210,8 +209,8 @@ def cost(way, beats, steps, name):
 
 def report(document):
     s = document["settings"]
-    keys_ = ["overlap", "same_key", "density", "silent", "four_voices", "in_scale", "dissonant",
-             "changes"]
+    keys_ = ["overlap", "same_key", "density", "silence", "four_voices", "in_scale", "dissonance",
+             "onsets"]
     lines = [
         "# Longer than the window", "",
         f"Model `{s['model']}`, {s['n']} pieces of {s['beats']} beats a row, {s['steps']} steps a "
@@ -266,11 +265,11 @@ def main():
         way, beats = options.cost
         print(json.dumps(cost(way, int(beats), options.steps, options.model)))
         return
-    model = weights.load(options.model)
-    window, beat = card["length"], card["ticks"]
+    model = load(options.model)
+    window, beat = model.length, model.ticks
     pieces = {split: chorales.load(split) for split in ("valid", "train")}
-    held_out, training = (evaluation.cut(pieces[split], card) for split in ("valid", "train"))
-    settings = {"model": options.model, "trained": card.get("trained"), "n": options.n,
+    held_out, training = (cut(pieces[split], model) for split in ("valid", "train"))
+    settings = {"model": options.model, "trained": model.card.trained, "n": options.n,
                 "beats": options.beats, "steps": options.steps}
     settings = json.loads(json.dumps(settings))
     path = ROOT / "data" / "longer.json"

@@ -2,7 +2,7 @@
 
     python benchmarks/samplers.py [--model best] [--n 64] [--steps 100]
 
-Seven statistics (`metrics.statistics`) of `--n` generated rolls a row, beside all whole windows of
+Seven statistics (`features.statistics`) of `--n` generated rolls a row, beside all whole windows of
 the test chorales, with training against test as the floor. Rows of one table make as many calls of
 the network, `--steps`: a polish and a corrector are paid for with steps. Writes
 data/samplers-MODEL.json, which chapter 8 reads, and benchmarks/samplers-MODEL.md.
@@ -13,27 +13,40 @@ import json
 import shlex
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from binolab import model as weights
 from binolab.datasets import chorales
-from binolab.diffusion import prompting
-from binolab.evaluation import features as metrics
+from binolab.diffusion import prompting, sampling
+from binolab.evaluation.features import statistics
+from binolab.model import load
 from binolab.music import rolls
 
 ROOT = Path(__file__).parents[1]
+
+
+class Nested:
+    """Algorithm 1 with masks that truly shrink: a step that draws its numbers once, at t = T."""
+
+    def __call__(self, t, x_t, x0_hat, x_T, alpha_bar, prior, generator):
+        if t == len(alpha_bar) - 1:
+            self.uniform = torch.rand(x_T.shape, generator=generator, device=x_T.device)
+        return sampling.xor_mask(t, x_t, x0_hat, x_T, alpha_bar, prior, generator, self.uniform)
+
+
+SAMPLERS = sampling.SAMPLERS | {"nested": sampling.named(Nested())}
 ROWS = {
     "naive, draw": ("naive", {}),
     "naive, threshold": ("naive", {"bit": "threshold"}),
     "XOR mask (Alg. 1), draw": ("xor", {}),
     "XOR mask (Alg. 1), threshold": ("xor", {"bit": "threshold"}),
-    "XOR nested masks, draw": ("xor", {"nested": True}),
-    "exact posterior, draw": ("posterior", {"refresh": 0.0}),
-    "exact posterior, threshold": ("posterior", {"refresh": 0.0, "bit": "threshold"}),
+    "XOR nested masks, draw": ("nested", {}),
+    "exact posterior, draw": ("posterior", {}),
+    "exact posterior, threshold": ("posterior", {"bit": "threshold"}),
 }
 
 
@@ -48,7 +61,7 @@ def chorale_windows(split):
 
 def distance(statistic, value, real):
     """Relative distance from real music; silence, near zero there, counts from 5 % up."""
-    floor = 0.05 if statistic == "silent" else 0.0
+    floor = 0.05 if statistic == "silence" else 0.0
     return float("inf") if value != value else abs((value + floor) / (real + floor) - 1)
 
 
@@ -70,11 +83,12 @@ def main():
     parser.add_argument("--refresh", type=float, nargs="*", default=[0.1, 0.3], metavar="SHARE",
                         help="rows of the posterior that refreshes this share (default: 0.1 0.3)")
     options = parser.parse_args()
-    model = weights.load(options.model)
-    real = {split: metrics.statistics(chorale_windows(split)) for split in ("test", "train")}
+    model = load(options.model)
+    real = {split: statistics(chorale_windows(split)) for split in ("test", "train")}
     rows = {name: (sampler, extra, options.steps) for name, (sampler, extra) in ROWS.items()}
     for share in options.refresh:
-        rows[f"posterior, refresh {share:g}"] = ("posterior", {"refresh": share}, options.steps)
+        rows[f"posterior, refresh {share:g}"] = (
+            partial(sampling.posterior, refresh=share), {}, options.steps)
     rows["posterior, refresh 0.3 + polish"] = ("refreshed", {}, options.steps - 2)  # the default
     rows["posterior + Gibbs, draw"] = ("gibbs", {}, (options.steps + 1) // 2)
     table = {}
@@ -84,11 +98,11 @@ def main():
             made, begun = [], time.perf_counter()
             for _ in range(options.n // options.batch):
                 made.append(prompting.generate(
-                    model, options.batch, sampler=sampler, steps=steps,
+                    model, options.batch, sampler=SAMPLERS.get(sampler, sampler), steps=steps,
                     generator=generator, **extra,
                 )[:, 0].numpy() > 0)
                 bar.update(options.batch)
-            table[name] = metrics.statistics(np.concatenate(made)) | {
+            table[name] = statistics(np.concatenate(made)) | {
                 "seconds_a_roll": (time.perf_counter() - begun) / options.n
             }
             tqdm.write(f"{name}: " + ", ".join(f"{k} {v:.4f}" for k, v in table[name].items()))

@@ -55,17 +55,17 @@ def commands(rows):
 def networks(rows):
     import torch
 
-    from binolab import model as weights
     from binolab.datasets import chorales
     from binolab.diffusion import prompting, sampling
-    from binolab.training import batches
-    from binolab.training import config as presets
-    from binolab.training import loop as training
+    from binolab.model import load
+    from binolab.training.batches import Bank
+    from binolab.training.config import PRESETS
+    from binolab.training.step import Run
 
     pieces = chorales.load("train", progress=False)
-    for name in ("best", "paper"):
-        model = weights.load(name)
-        x = sampling.noise((1, 1, 56, 384), card["prior"], torch.Generator().manual_seed(0))
+    for name in ("best", "unet"):
+        model = load(name)
+        x = sampling.noise((1, 1, 56, 384), model.prior, torch.Generator().manual_seed(0))
         level = torch.full((1,), 0.1)
         with torch.no_grad():
             model(x, level)
@@ -76,9 +76,9 @@ def networks(rows):
                     2, lambda: prompting.generate(
                         model, sampler=sampler, steps=steps,
                         generator=torch.Generator().manual_seed(0)))
-        config = presets.PRESETS["unet" if name == "paper" else name]
-        run = training.Run(config, card["prior"], 56, torch.device("cpu"))
-        bank = batches.Bank(pieces, config, torch.device("cpu"))
+        config = PRESETS[name]
+        run = Run(config, model.prior, 56, torch.device("cpu"))
+        bank = Bank(pieces, config, torch.device("cpu"))
         run.advance(bank)
         seconds = best_of(5, lambda: run.advance(bank))
         rows[f"{name}: training, samples a second"] = f"{config.batch / seconds:.1f}"

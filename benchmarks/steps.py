@@ -4,7 +4,7 @@
 
 Each row is a sampler, a bit rule and a schedule; each point `--n` rolls, held beside *validation*
 chorales: the mean over all features of the overlap's share of its floor (`comparison.compare`),
-and `metrics.statistics`. Points that are there already, made with the same settings, are kept, so
+and `features.statistics`. Points that are there already, made with the same settings, are kept, so
 it can be stopped and run again. Writes data/steps.json, benchmarks/steps.md, benchmarks/steps.svg.
 """
 
@@ -12,20 +12,22 @@ import argparse
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from samplers import SAMPLERS
 from tqdm import tqdm
 
 from binolab import files
-from binolab import model as weights
 from binolab.datasets import chorales
 from binolab.diffusion import prompting
 from binolab.evaluation import comparison
-from binolab.evaluation import features as metrics
-from binolab.evaluation import report as evaluation
+from binolab.evaluation.evaluate import cut
+from binolab.evaluation.features import statistics
+from binolab.model import load
 from binolab.show import plotting
 
 ROOT = Path(__file__).parents[1]
@@ -33,15 +35,15 @@ THRESHOLD = {"bit": "threshold"}
 ROWS = {  # name: sampler, its options, the schedule if not the model's own
     "naive": ("naive", {}, None),
     "XOR mask (Alg. 1)": ("xor", {}, None),
-    "XOR nested masks": ("xor", {"nested": True}, None),
+    "XOR nested masks": ("nested", {}, None),
     "exact posterior": ("posterior", {}, None),
     "refreshed + polish": ("refreshed", {}, None),
-    "refreshed": ("refreshed", {"polish": 0}, None),
-    "exact posterior + polish": ("posterior", {"polish": 2}, None),
+    "refreshed": ("refreshed", {"polishing": 0}, None),
+    "exact posterior + polish": ("posterior", {"polishing": 2}, None),
     "posterior + Gibbs": ("gibbs", {}, None),
     "naive, threshold": ("naive", THRESHOLD, None),
     "XOR mask (Alg. 1), threshold": ("xor", THRESHOLD, None),
-    "XOR nested masks, threshold": ("xor", {"nested": True} | THRESHOLD, None),
+    "XOR nested masks, threshold": ("nested", THRESHOLD, None),
     "exact posterior, threshold": ("posterior", THRESHOLD, None),
     "refreshed + polish, threshold": ("refreshed", THRESHOLD, None),
     "posterior + Gibbs, threshold": ("gibbs", THRESHOLD, None),
@@ -55,10 +57,11 @@ FEW = 16  # rolls of a row that thresholds: it is nearly silent, and enough to s
 def make(model, row, calls, n):
     """`n` rolls by a row of the table with at most so many calls of the network each."""
     sampler, options, schedule = ROWS[row]
-    polish = options.get("polish", 2 if sampler == "refreshed" else 0)
-    steps = calls - polish
-    steps = (steps + 1) // 2 if sampler == "gibbs" else steps  # every step but the last has two
-    card = card if schedule is None else card | {"schedule": schedule}
+    sampler = SAMPLERS[sampler]
+    steps = calls - options.get("polishing", sampler.polish)
+    steps = (steps + 1) // 2 if sampler.corrector else steps  # every step but the last has two
+    if schedule is not None:
+        model = replace(model, card=replace(model.card, schedule=schedule))
     generator = torch.Generator().manual_seed(0)
     made = [
         prompting.generate(model, 2, sampler=sampler, steps=steps, generator=generator,
@@ -74,7 +77,7 @@ def measure(made, held_out, training):
     ratios = {k: v["ratio"] for k, v in features.items()}
     direct = [v["direct_ratio"] for v in features.values()]
     worst = min(ratios, key=lambda k: -1 if ratios[k] is None else ratios[k])
-    return metrics.statistics(made) | {
+    return statistics(made) | {
         "overlap": float(np.mean([r or 0 for r in ratios.values()])),
         "direct_overlap": float(np.mean([r or 0 for r in direct])),
         "worst": worst, "worst_overlap": ratios[worst] or 0.0,
@@ -86,12 +89,12 @@ def picture(document, path):
     panels = {
         "overlap": "overlap, share of the floor",
         "four_voices": "share of ticks with four voices",
-        "dissonant": "share of dissonant pairs",
+        "dissonance": "share of dissonant pairs",
     }
     drawn = [name for name in document["rows"] if "threshold" not in name and "sched" not in name]
     for ax, (figure_name, label) in zip(axes, panels.items()):
         for colour, name in enumerate(drawn):
-            both = figure_name != "dissonant"
+            both = figure_name != "dissonance"
             styles = {name: "-"} | ({f"{name}, threshold": ":"} if both else {})
             for row, style in styles.items():
                 points = document["rows"].get(row, {})
@@ -111,7 +114,7 @@ def picture(document, path):
 
 def table(document):
     keys = ["overlap", "direct_overlap", "worst_overlap", "worst", "four_voices", "density",
-            "silent", "changes", "on_grid", "in_scale", "dissonant", "seconds_a_roll"]
+            "silence", "onsets", "on_eighths", "in_scale", "dissonance", "seconds_a_roll"]
     lines = ["| sampler | calls | " + " | ".join(k.replace("_", " ") for k in keys) + " |",
              "|---" * (len(keys) + 2) + "|"]
     held = {k: document["held_out"].get(k) for k in keys} | {"overlap": 1.0}
@@ -133,11 +136,11 @@ def main():
     parser.add_argument("--n", type=int, default=48)
     parser.add_argument("--calls", type=int, nargs="+", default=[5, 10, 20, 50, 100])
     options = parser.parse_args()
-    model = weights.load(options.model)
+    model = load(options.model)
     held_out, training = (
-        evaluation.cut(chorales.load(split), card) for split in ("valid", "train")
+        cut(chorales.load(split), model) for split in ("valid", "train")
     )
-    settings = {"model": options.model, "trained": card.get("trained"), "rolls": options.n,
+    settings = {"model": options.model, "trained": model.card.trained, "rolls": options.n,
                 "rolls_threshold": min(FEW, options.n)}
     settings = json.loads(json.dumps(settings))
     path = ROOT / "data" / "steps.json"
@@ -145,7 +148,7 @@ def main():
     if document.get("settings") != settings:
         document = {"settings": settings, "rows": {}}
     document |= {"command": "python benchmarks/steps.py " + " ".join(sys.argv[1:]),
-                 "calls": options.calls, "held_out": metrics.statistics(held_out)}
+                 "calls": options.calls, "held_out": statistics(held_out)}
     amount = {name: min(FEW, options.n) if "threshold" in name else options.n for name in ROWS}
     points = [(calls, name) for calls in options.calls for name in ROWS]
     work = sum(amount[name] * calls for calls, name in points)

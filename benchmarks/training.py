@@ -79,18 +79,19 @@ def measure(name, preset, batch, precision, compiled, device, seconds, pieces):
     import torch
 
     from binolab.diffusion import prompting
-    from binolab.training import batches
-    from binolab.training import config as presets
-    from binolab.training import loop as training
+    from binolab.model import Model
+    from binolab.training.batches import Bank
+    from binolab.training.config import PRESETS
+    from binolab.training.step import Run
 
-    config = dataclasses.replace(presets.PRESETS[preset], precision=precision)
+    config = dataclasses.replace(PRESETS[preset], precision=precision)
     config = dataclasses.replace(config, batch=batch or config.batch, steps=10**9)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    plain = training.Run(config, 0.07, 56, device)
-    bank = batches.Bank(pieces, config, device)
+    plain = Run(config, 0.07, 56, device)
+    bank = Bank(pieces, config, device)
     flops = arithmetic(plain, bank)
-    run = training.Run(config, 0.07, 56, device, compiled=True) if compiled else plain
+    run = Run(config, 0.07, 56, device, compiled=True) if compiled else plain
     begun = time.perf_counter()
     for _ in range(3 if device.type == "cuda" else 1):  # compile, choose algorithms
         run.advance(bank)
@@ -129,19 +130,19 @@ def measure(name, preset, batch, precision, compiled, device, seconds, pieces):
     memory = (torch.cuda.max_memory_allocated(device) if device.type == "cuda"
               else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
-    model, many = run.ema.eval(), 256 if device.type == "cuda" else 2
+    model, many = Model(run.ema.eval(), run.card), 256 if device.type == "cuda" else 2
     begun, made = time.perf_counter(), 0
     while time.perf_counter() - begun < 0.2 * seconds or not made:
         with run.autocast():
             generator = torch.Generator(device).manual_seed(0)
-            prompting.generate(model, run.card, many, device=device, steps=CALLS,
+            prompting.generate(model, many, device=device, steps=CALLS,
                                sampler="posterior", generator=generator)
         wait(device)
         made += many
     return {
         "preset": preset, "batch": config.batch, "compiled": compiled,
         "precision": str(run.precision or torch.float32).removeprefix("torch."),
-        "parameters": sum(p.numel() for p in model.parameters()),
+        "parameters": sum(p.numel() for p in run.ema.parameters()),
         "samples_per_second": config.batch / pace, "flops_per_sample": flops / config.batch,
         "flops_per_second": flops / pace, "first_steps_seconds": first, "memory": memory,
         "parts": {k: v / sum(spent.values()) for k, v in spent.items()},
@@ -190,10 +191,10 @@ def main(arguments=None):
     import numpy as np
     import torch
 
-    from binolab import model as weights
     from binolab.datasets import Piece
+    from binolab.model import pick_device
 
-    device = weights.pick_device(options.device)
+    device = pick_device(options.device)
     known = GPU if device.type == "cuda" else CPU
     wrong = sorted(set(options.rows or ()) - set(known))
     if wrong:

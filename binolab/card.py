@@ -93,8 +93,12 @@ class Card:
         given, known = self.schedule, schedules.SCHEDULES
         if not isinstance(given, (list, tuple)) or not given or given[0] not in list(known):
             raise ValueError(f"schedule must be one of {', '.join(known)}")
-        alpha_bar = self.alpha_bar()
-        if alpha_bar[0] != 1 or not alpha_bar[-1] >= 0 or not (alpha_bar.diff() <= 0).all():
+        try:
+            alpha_bar = self.alpha_bar()
+        except (TypeError, OverflowError, RuntimeError):
+            said = ", ".join(map(repr, given[1:]))[:30]
+            raise ValueError(f"the schedule {given[0]} does not take ({said})") from None
+        if alpha_bar[0] != 1 or not 0 <= alpha_bar[-1] < 1 or not (alpha_bar.diff() <= 0).all():
             raise ValueError("schedule must fall from 1 to 0")
 
     @property

@@ -28,8 +28,7 @@ from binolab.diffusion import prompting, sliding
 from binolab.diffusion.sampling import Sampler, Step, named
 from binolab.model import Model, load, pick_device
 from binolab.music import editing, rolls
-from binolab.music.midi import longest
-from binolab.music.rolls import LONGEST
+from binolab.music.midi import LONGEST, longest
 from binolab.show import audio, plotting
 
 MOST = {"n": 10_000, "steps": 100_000}
@@ -44,7 +43,7 @@ class How(TypedDict, total=False):
     steps : of the sampler, each a call of the network or two; 100.
     sampler : a name in `sampling.SAMPLERS`, or a step of your own; "refreshed".
     bit : "draw" or "threshold".
-    device : "auto", "cpu", "cuda".
+    device : "auto", "cpu", "cuda"; a `Model` stays where it is.
     plot, audio : write a PNG, an MP3 beside the MIDI file.
     progress : show a bar; by default, on a terminal.
     """
@@ -234,8 +233,11 @@ class _Job:
                 files.check_writable(path)
 
     def load(self) -> Model:
-        """The model, on the device."""
-        return self.model if isinstance(self.model, Model) else load(self.model, self.where)
+        """The model, on the device; one that is given stays on its own."""
+        if isinstance(self.model, Model):
+            self.where = self.model.device
+            return self.model
+        return load(self.model, self.where)
 
     def rewrite(self, model, given, whole, free, start, **options):
         """Write the free cells of the window that begins at tick `start`."""

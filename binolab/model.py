@@ -81,9 +81,9 @@ class Model:
 
     @property
     def device(self) -> torch.device:
-        if isinstance(self.network, nn.Module):
-            return next(self.network.parameters()).device
-        return torch.device("cpu")
+        """Of the weights; a network without any is on the CPU."""
+        weights = self.network.parameters() if isinstance(self.network, nn.Module) else ()
+        return next((value.device for value in weights), torch.device("cpu"))
 
     def alpha_bar(self, T: int | None = None) -> Tensor:
         """The schedule (T + 1,), float64."""

@@ -24,9 +24,9 @@ from matplotlib.textpath import TextPath
 from PIL import Image
 
 from binolab import files
-from binolab import model as weights
 from binolab.datasets import chorales
 from binolab.diffusion import kernel, prompting
+from binolab.model import load
 from binolab.music import notation, rolls
 from binolab.show import plotting
 
@@ -236,7 +236,7 @@ def scales(real, made):
     return cells
 
 
-def cards(model, own, path, piece, bach):
+def cards(model, path, piece, bach):
     """A picture a chapter, by the name of its page."""
     ramp = np.linspace(0, 1, WIDTH)
     L, half = rolls.LENGTH, rolls.LENGTH // 2
@@ -254,33 +254,32 @@ def cards(model, own, path, piece, bach):
     yield "08-sampling", fit(seen[:, :: L // WIDTH], rows_of=piece[:, :: L // WIDTH])
     yield "09-pieces", fit(piece * MADE)
     x0 = batch(bach)
-    roll = bits(prompting.complete(model, own, x0, half, generator=seeded()))
+    roll = bits(prompting.complete(model, x0, half, generator=seeded()))
     known = np.arange(L) < half
     yield "10-completing", fit(roll * np.where(known, GIVEN, MADE), half - WIDTH // 2)
-    roll = bits(prompting.harmonize(model, own, x0, generator=seeded()))
+    roll = bits(prompting.harmonize(model, x0, generator=seeded()))
     yield "11-harmonizing", fit(roll * np.where(bits(prompting.above_melody(x0)), GIVEN, MADE))
-    roll = bits(prompting.vary(model, own, x0, 0.4, generator=seeded()))
+    roll = bits(prompting.vary(model, x0, 0.4, generator=seeded()))
     yield "12-variations", fit(np.where(roll, np.where(bach, GIVEN, MADE), bach * LINE))
     level = torch.tensor([0.15])
-    x_t = kernel.forward(x0, level.item(), own["prior"], seeded())
+    x_t = kernel.forward(x0, level.item(), model.prior, seeded())
     with torch.no_grad():
         guess = model(x_t, level, torch.zeros_like(x0, dtype=torch.bool))[0, 0].numpy()
     shade = len(COLOURS) + np.rint(guess * (SHADES - 1)).astype(int)
     yield "13-what-it-sees", fit(shade, rows_of=guess)
     yield "14-how-good", scales(bach, piece)
-    long = bits(prompting.generate(model, own, length=2 * L, generator=seeded(), steps=50))
+    long = bits(prompting.generate(model, length=2 * L, generator=seeded(), steps=50))
     yield "15-longer", fit(long[:, :: 2 * L // WIDTH] * MADE)
-    first, card_of_first = weights.load("unet")
-    paper = bits(prompting.generate(first, card_of_first, generator=seeded(), steps=50))
+    paper = bits(prompting.generate(load("unet"), generator=seeded(), steps=50))
     both = np.where(np.arange(L) < WIDTH // 2, paper * GREY, piece * MADE)
     yield "16-reproduced", fit(both, rows_of=piece)
 
 
 def main():
-    model, own = weights.load("best")
+    model = load("best")
     path = {}
     prompting.generate(
-        model, own, steps=100, generator=seeded(),
+        model, steps=100, generator=seeded(),
         callback=lambda t, x_t, _: path.__setitem__(t, bits(x_t)),
     )  # fmt: skip
     piece = path[0]
@@ -296,7 +295,7 @@ def main():
         (STATIC / name).write_text(text, encoding="utf-8")
     (STATIC / "cards").mkdir(exist_ok=True)
     bach = chorales.load("test", progress=False)[0].roll[:, : rolls.LENGTH]
-    for name, picture in cards(model, own, path, piece, bach):
+    for name, picture in cards(model, path, piece, bach):
         beats = name[:2] not in ("04", "06", "07", "14")  # these are no rolls
         card(picture, STATIC / "cards" / f"{name}.png", beats)
         print(name, flush=True)

@@ -44,7 +44,7 @@ def split(folder, model, largest=LARGEST):
     from safetensors.torch import save_file
 
     parts, size = [{}], 0
-    for name, value in model.state_dict().items():
+    for name, value in model.network.state_dict().items():
         value = value.detach().to("cpu", torch.bfloat16).contiguous()
         if parts[-1] and size + value.nbytes > 0.99 * largest:  # a little for the names
             parts.append({})
@@ -53,12 +53,12 @@ def split(folder, model, largest=LARGEST):
         size += value.nbytes
     for i, part in enumerate(parts, 1):
         path = folder / f"model-{i}-of-{len(parts)}.safetensors"
-        save_file(part, str(path), metadata={"card": json.dumps(card)})
+        save_file(part, str(path), metadata={"card": model.card.json()})
     return len(parts)
 
 
 def join(folder, path):
-    """One file, as `weights.load` takes it, of what `split` wrote."""
+    """One file, as `model.load` takes it, of what `split` wrote."""
     from safetensors import safe_open
     from safetensors.torch import save_file
 
@@ -75,12 +75,12 @@ def join(folder, path):
 
 def pack(folder):
     """RUN/keep: everything worth keeping. Returns its size in bytes."""
-    from binolab import model as weights
+    from binolab.model import load
 
     keep = folder / "keep"
     shutil.rmtree(keep, ignore_errors=True)
     keep.mkdir()
-    split(keep, *weights.load(folder))
+    split(keep, load(folder))
     for name in ("config.json", "log.jsonl", "machine.json", "curve.png", "report.md",
                  "report.json", "report.png"):
         if (folder / name).exists():
@@ -109,10 +109,11 @@ def main(arguments=None):
         return 0
 
     from binolab import datasets
-    from binolab.cli import train as runs
+    from binolab.cli.train import leave
+    from binolab.cli.train import left as measured
     from binolab.training import checkpoints
-    from binolab.training import config as presets
-    from binolab.training import loop as training
+    from binolab.training.config import PRESETS
+    from binolab.training.loop import train
 
     def left():
         return 60 * options.sitting - (time.monotonic() - begun)
@@ -121,8 +122,8 @@ def main(arguments=None):
     music = datasets.load(options.data, progress=sys.stderr.isatty())
     changes = {k: v for k in ("batch", "rate") if (v := getattr(options, k)) is not None}
     config = dataclasses.replace(
-        presets.PRESETS[options.preset], low=music.low, minutes=options.minutes, **changes)
-    run = training.train(
+        PRESETS[options.preset], low=music.low, minutes=options.minutes, **changes)
+    run = train(
         config, music.training, music.held_out, folder, prior=datasets.density(music.training),
         resume=(folder / checkpoints.NAME).exists() or (folder / checkpoints.PREVIOUS).exists(),
         device=options.device, sitting=0.95 * left(), progress=sys.stderr.isatty(),
@@ -133,15 +134,15 @@ def main(arguments=None):
     if not run.finished:
         print("run the same command again to go on")
         return AGAIN
-    if not runs.left(folder):
+    if not measured(folder):
         if left() < 30 * options.sitting:  # measuring needs the better half of a sitting
             print("trained; run the same command again to sample, measure and pack")
             return AGAIN
         text = json.dumps(machine(run), indent=1) + "\n"
         (folder / "machine.json").write_text(text, encoding="utf-8")
         share = min(0.1, 0.5 * left() / run.elapsed)
-        for line in runs.leave(folder, music, name=options.data, share=share, device=run.device,
-                               progress=sys.stderr.isatty()):
+        for line in leave(folder, music, name=options.data, share=share, device=run.device,
+                          progress=sys.stderr.isatty()):
             print(line)
     print(f"{folder / 'keep'}: {pack(folder) / 1e6:.1f} MB, done")
     return 0

@@ -14,13 +14,13 @@ import matplotlib.pyplot as plt
 import torch
 
 from binolab import files
-from binolab import model as weights
 from binolab.diffusion import prompting
+from binolab.model import load
 from binolab.show import plotting
 
 
 def main():
-    model = weights.load("best")
+    model = load("best")
     figure, axes = plt.subplots(3, 1, figsize=(10, 7.5), sharex=True, layout="constrained")
     for seed, ax in enumerate(axes):
         generator = torch.Generator().manual_seed(seed)

@@ -24,7 +24,7 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # a fork has one thread
@@ -34,13 +34,13 @@ import pretty_midi  # noqa: E402
 import torch  # noqa: E402
 from safetensors.torch import save  # noqa: E402
 
-from binolab import files
-from binolab import model as weights
-from binolab.cli import main as cli
+from binolab import compose, files
+from binolab.cli.main import main as run_command
 from binolab.datasets import archive, folders, maestro
+from binolab.model import Model, WeightsError, load
 from binolab.training import checkpoints
-from binolab.training import config as presets
-from binolab.training import step as learning
+from binolab.training.config import PRESETS
+from binolab.training.step import Run
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / "_build" / "fuzz"
@@ -118,8 +118,7 @@ MIDI = [midi_file(*(track + END for track in tracks), **more) for tracks, more i
 
 
 def network():
-    config = presets.PRESETS["tiny"]
-    return learning.Run(config, 0.07, PITCHES, torch.device("cpu"))
+    return Run(PRESETS["tiny"], 0.07, PITCHES, torch.device("cpu"))
 
 
 RUN = network()
@@ -129,12 +128,12 @@ def card_seeds():
     """(tensors, card) of each kind of network."""
     torch.manual_seed(0)
     small = {"width": 16, "depth": 1, "heads": 2, "filters": 4, "columns": 2, "pitches": PITCHES}
-    cards = [RUN.card, *(RUN.card | more for more in (
+    cards = [RUN.card, *(replace(RUN.card, **more) for more in (
         {"network": "UNet", "arguments": {"widths": [2, 4], "time": True}},
         {"network": "BeatTransformer", "arguments": small | {"kinds": 4}, "grid": 4, "planes": 2,
          "prior": [[0.1], [0.2], [0.1], [0.2]]},
     ))]
-    return [(weights.build(card).state_dict(), card) for card in cards]
+    return [(card.build().state_dict(), json.loads(card.json())) for card in cards]
 
 
 CARDS = card_seeds()
@@ -360,9 +359,9 @@ def command(case):
     Path("out.mid").write_bytes(b"an older file")
     before, calls = held(), []
     RUN.model.register_forward_hook(lambda *_: calls.append(1))
-    weights.load = lambda *_: (RUN.model.eval(), RUN.card)
-    status = cli.main([case.target, "piece.mid", "-o", "out.mid", "--steps", "2", "--seed", "1",
-                       "--device", "cpu", *case.options])
+    compose.load = lambda *_: Model(RUN.model.eval(), RUN.card)
+    status = run_command([case.target, "piece.mid", "-o", "out.mid", "--steps", "2", "--seed", "1",
+                          "--device", "cpu", *case.options])
     after = held()
     changed = {n for n in {*before, *after} if before.get(n) != after.get(n)}
     if status == 2:
@@ -395,13 +394,13 @@ def refusable(kind, action):
     return tried
 
 
-def load(case):
+def answer(case):
     Path("model.safetensors").write_bytes(case.data)
-    model = weights.load("model.safetensors")
-    roll = torch.zeros(3, card.get("planes", 1), card["pitches"], card["length"])
+    model = load("model.safetensors")
+    roll = torch.zeros(3, model.card.planes, model.pitches, model.length)
     roll[1], roll[2, ..., ::2, ::7] = 1, 1
     with torch.no_grad():
-        found = model(weights.codec(card).encode(roll), torch.tensor([0.01, 0.99, 0.5]))
+        found = model(model.codec.encode(roll), torch.tensor([0.01, 0.99, 0.5]))
     return None if found.isfinite().all() else "an answer that is not finite"
 
 
@@ -433,7 +432,7 @@ COMMANDS = ["complete", "infill", "harmonize", "vary"]
 TARGETS = {name: piece_of(name) for name in COMMANDS} | {
     "folder": (folder, lambda dice: Case("folder", midi(dice)), ".mid"),
     "weights": (
-        refusable(weights.WeightsError, load),
+        refusable(WeightsError, answer),
         lambda dice: Case("weights", safetensors(*dice.choice(CARDS), card_of, dice)),
         ".safetensors",
     ),

@@ -86,6 +86,11 @@ def test_a_sampler_of_one_s_own_is_one_function(weights, tune):
         binolab.vary(tune, sampler="posterior", **how))
 
 
+def test_a_model_that_is_given_stays_on_its_device(weights, monkeypatch):
+    monkeypatch.setattr(compose, "pick_device", lambda name: torch.device("meta"))  # as of a GPU
+    assert binolab.generate(model=load(weights), steps=2, seed=1)
+
+
 @pytest.mark.parametrize("name, options, says", [
     ("generate", {"n": 0}, "`n` must be 1 to 10,000, got 0"),
     ("generate", {"tempo": 5}, "`tempo` must be between 10 and 1000"),

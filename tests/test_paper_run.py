@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from binolab import model as weights
+from binolab.model import load
 from binolab.music import rolls
 
 ROOT = Path(__file__).parents[1]
@@ -50,19 +50,19 @@ def test_a_run_in_sittings_ends_in_a_small_folder(data, tmp_path, capsys):
     assert max(p.stat().st_size for p in keep.rglob("*")) < paper_run.LARGEST
     assert json.loads((keep / "machine.json").read_text())["step"] == rows[-1]["step"]
     assert paper_run.main(["--join", str(keep), str(tmp_path / "one.safetensors")]) == 0
-    weights.load(tmp_path / "one.safetensors")
+    load(tmp_path / "one.safetensors")
 
 
 def test_weights_are_split_and_joined(tmp_path):
-    model = weights.load("paper")
+    model = load("unet")
     count = paper_run.split(tmp_path, model, largest=400_000)
     files = sorted(tmp_path.glob("*.safetensors"))
     assert len(files) == count > 2 and max(f.stat().st_size for f in files) < 420_000
     paper_run.join(tmp_path, tmp_path / "one.safetensors")
-    again, same = weights.load(tmp_path / "one.safetensors")
-    assert same == card
-    for key, value in model.state_dict().items():
-        assert torch.equal(again.state_dict()[key], value.bfloat16().float())
+    again = load(tmp_path / "one.safetensors")
+    assert again.card == model.card
+    for key, value in model.network.state_dict().items():
+        assert torch.equal(again.network.state_dict()[key], value.bfloat16().float())
     files[0].unlink()
     with pytest.raises(ValueError, match="missing"):
         paper_run.join(tmp_path, tmp_path / "other.safetensors")

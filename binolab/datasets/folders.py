@@ -16,7 +16,7 @@ import numpy as np
 from binolab import files
 from binolab.datasets.pieces import Data, Music, Piece, hold_out
 from binolab.music import rolls
-from binolab.music.rolls import LONGEST
+from binolab.music.midi import LONGEST
 
 PIANO = (21, 108)  # A0 to C8
 FEW = 1_000_000  # bytes that one process reads before others have started

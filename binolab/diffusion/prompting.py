@@ -134,9 +134,10 @@ def paint(model: Model, x_known: Tensor, known: Tensor, *, sampler="refreshed", 
         return x_known.clone()
     _, alpha_bar = schedules.respace(alpha_bar, max(1, round(steps * strength)))
     bits, told = model.encode(x_known, known)
-    x_T = kernel.forward(bits, alpha_bar[-1].item(), model.prior, generator)
+    prior = model.card.rho(x_known.device)  # a network that is a function is on no device
+    x_T = kernel.forward(bits, alpha_bar[-1].item(), prior, generator)
     x = sampling.sample(
-        model.network, x_T, alpha_bar, step, corrector=corrector, prior=model.prior, known=told,
+        model.network, x_T, alpha_bar, step, corrector=corrector, prior=prior, known=told,
         x_known=bits, bit=bit, generator=generator, callback=callback,
     )
     assert told is not None  # as `known` is given

@@ -138,7 +138,7 @@ def cost(
 
     Chapter: 14.
     """
-    prior, (bits, told) = model.prior, model.encode(x0, known)
+    prior, (bits, told) = model.card.rho(x0.device), model.encode(x0, known)
     assert told is not None  # as `known` is
     bound = likelihood.bound(
         model.network,

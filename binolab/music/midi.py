@@ -17,8 +17,7 @@ import mido
 import pretty_midi
 from mido.messages import SPEC_BY_STATUS
 
-from binolab.music.rolls import LONGEST
-
+LONGEST = 10_000  # beats of a file: more than an hour and a half at 100 a minute
 LAST = 2**28 - 1  # ticks: the largest number that a MIDI file can hold
 BYTES = 8_000_000
 EVENTS = 400_000

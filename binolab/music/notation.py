@@ -13,7 +13,8 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from binolab.music.rolls import LENGTH, LONGEST, LOW, PITCHES, TICKS, from_notes
+from binolab.music.midi import LONGEST
+from binolab.music.rolls import LENGTH, LOW, PITCHES, TICKS, from_notes
 
 LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 ACCIDENTALS = {"#": 1, "♯": 1, "b": -1, "♭": -1}

@@ -30,7 +30,6 @@ LOW = 33  # A1, row 0 of the paper's roll
 PITCHES = 56  # ... to E6, MIDI 88
 TICKS = 24  # a beat
 LENGTH = 384  # ticks in the paper's window: 16 beats
-LONGEST = 10_000  # beats of a file: more than an hour and a half at 100 a minute
 RESOLUTION = 480  # MIDI ticks a beat in the files that we write: 24 divides it
 
 

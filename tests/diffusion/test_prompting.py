@@ -1,6 +1,8 @@
 """Every prompt is a mask: the masks are right, and what they know comes back untouched."""
 
 import math
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from binolab import model as weights
-from binolab.diffusion import kernel, prompting, sampling
+from binolab.card import Card
+from binolab.diffusion import prompting, sampling
+from binolab.model import Model
 from binolab.music import rolls
 
 P, L = 12, 48
-CARD = {"prior": 0.2, "schedule": ["power", 2], "T": 40, "pitches": P, "length": L}
+CARD = Card("UNet", {}, 0.2, ["power", 2], T=40, low=40, pitches=P, ticks=24, length=L)
 ROLLS = arrays(bool, st.tuples(st.integers(1, 6), st.integers(1, 30)))
 
 
@@ -22,9 +25,12 @@ def bits(roll):
     return torch.as_tensor(np.asarray(roll)).float()[None, None]
 
 
-def model(x_t, alpha_bar_t, known=None):
+def contrary(x_t, alpha_bar_t, known=None):
     """Contradicts what it sees, so that nothing is kept by chance."""
     return 0.9 - 0.8 * x_t
+
+
+model = Model(contrary, CARD)
 
 
 def seeded(seed=0):
@@ -221,45 +227,48 @@ PROMPTS = {
     "vary": (lambda x, **o: prompting.vary(model, x, 0.6, **o),
              lambda x: torch.zeros_like(x, dtype=torch.bool)),
 }
-HOW = [("naive", {}), ("xor", {}), ("xor", {"nested": True}), ("posterior", {}),
-       ("posterior", {"refresh": 0.5})]
+FIXED = torch.rand(1, 1, P, L, generator=torch.Generator().manual_seed(3))
+HOW = pytest.mark.parametrize("sampler", [
+    "naive", "xor", partial(sampling.xor_mask, uniform=FIXED), "posterior",
+    partial(sampling.posterior, refresh=0.5), "gibbs", "refreshed",
+])
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
-@pytest.mark.parametrize("sampler, options", HOW)
+@HOW
 @settings(max_examples=4)
 @given(seed=st.integers(0, 2**31), bit=st.sampled_from(["draw", "threshold"]))
-def test_known_cells_come_back_untouched(prompt, sampler, options, seed, bit):
+def test_known_cells_come_back_untouched(prompt, sampler, seed, bit):
     x = sampling.noise((2, 1, P, L), 0.2, seeded(seed))
     given_x = x.clone()
     write, mask = PROMPTS[prompt]
-    found = write(x, sampler=sampler, steps=4, bit=bit, generator=seeded(seed), **options)
+    found = write(x, sampler=sampler, steps=4, bit=bit, generator=seeded(seed))
     known = mask(x)
     assert found.shape == x.shape and set(found.unique().tolist()) <= {0.0, 1.0}
     assert torch.equal(found[known], x[known]) and torch.equal(x, given_x)
     assert not torch.equal(found, x)  # the rest was written
 
 
-@pytest.mark.parametrize("sampler, options", HOW)
+@HOW
 @settings(max_examples=6)
 @given(seed=st.integers(0, 2**31), share=st.floats(0, 1), strength=st.floats(0, 1))
-def test_any_painted_mask_comes_back_untouched(sampler, options, seed, share, strength):
+def test_any_painted_mask_comes_back_untouched(sampler, seed, share, strength):
     generator = seeded(seed)
     x = sampling.noise((2, 1, P, L), 0.3, generator)
     known = torch.rand(x.shape, generator=generator) < share
     found = prompting.paint(model, x, known, sampler=sampler, steps=3, strength=strength,
-                            generator=generator, **options)
+                            generator=generator)
     assert torch.equal(found[known], x[known])
 
 
-@pytest.mark.parametrize("sampler, options", HOW)
-def test_at_full_strength_free_cells_say_nothing(sampler, options):
+@HOW
+def test_at_full_strength_free_cells_say_nothing(sampler):
     """What a roll holds where it is to be written does not leak into what is written."""
     x = sampling.noise((1, 1, P, L), 0.2, seeded())
     known = prompting.before(x, 20)
     other = torch.where(known, x, 1 - x)
-    a, b = (prompting.complete(model, v, 20, sampler=sampler, steps=5, generator=seeded(1),
-                               **options) for v in (x, other))
+    a, b = (prompting.complete(model, v, 20, sampler=sampler, steps=5, generator=seeded(1))
+            for v in (x, other))
     assert torch.equal(a, b)
 
 
@@ -268,12 +277,12 @@ def test_at_full_strength_free_cells_say_nothing(sampler, options):
 
 def test_strength_zero_returns_the_roll():
     x = sampling.noise((2, 1, P, L), 0.2, seeded())
-    found = prompting.vary(model, x, 0, generator=seeded())
+    found = prompting.vary(model, x, 0, polishing=2, generator=seeded())
     assert torch.equal(found, x) and found is not x
 
 
 def perfect(x0):
-    return lambda x_t, alpha_bar_t, known=None: x0
+    return Model(lambda x_t, alpha_bar_t, known=None: x0, CARD)
 
 
 @pytest.mark.parametrize("strength", [0.01, 0.3, 0.75, 1.0])
@@ -281,13 +290,13 @@ def test_a_variation_begins_at_its_own_level(strength):
     """x_T has the noise of t = strength · T, and takes the same share of the steps."""
     x = sampling.noise((30, 1, P, L), 0.5, seeded())
     seen = []
-    found = prompting.vary(perfect(x), CARD, x, strength, steps=40, generator=seeded(1),
+    found = prompting.vary(perfect(x), x, strength, steps=40, generator=seeded(1),
                            callback=lambda t, x_t, x0_hat: seen.append((t, x_t)))
     assert torch.equal(found, x)
     assert seen[0][0] == max(1, round(40 * strength)) and len(seen) == seen[0][0] + 1
     level = (1 - strength) ** 2
     for bit in (0, 1):
-        p = level * bit + (1 - level) * CARD["prior"]
+        p = level * bit + (1 - level) * CARD.prior
         cells = seen[0][1][x == bit]
         assert abs(cells.mean().item() - p) < 4.5 * (p * (1 - p) / len(cells)) ** 0.5
 
@@ -300,10 +309,11 @@ def test_any_number_of_steps(steps):
         calls.append(alpha_bar_t[0].item())
         return torch.full_like(x_t, 0.2)
 
-    found = prompting.generate(counted, CARD | {"pitches": 2, "length": 6}, steps=steps)
+    small = Model(counted, replace(CARD, pitches=2, length=24))
+    found = prompting.generate(small, steps=steps)
     calls, polish = calls[:-2], calls[-2:]
     assert len(calls) == steps and calls[0] == 0 and all(a < b for a, b in zip(calls, calls[1:]))
-    assert polish == [sampling.DOUBT] * 2
+    assert polish == [prompting.DOUBT] * 2
     assert set(found.unique().tolist()) <= {0.0, 1.0}
 
 
@@ -312,12 +322,13 @@ def test_the_levels_go_down_from_the_strength_that_is_asked(strength, steps):
     """(1 - t/T)² at t = strength · T, and evenly in t from there to the clean roll."""
     seen = []
 
-    def watch(model, x_T, alpha_bar, **options):
+    def watch(t, x_t, x0_hat, x_T, alpha_bar, prior, generator):
         seen.append(alpha_bar)
-        return x_T
+        return x_t
 
     prompting.vary(model, torch.zeros(1, 1, P, L), strength, sampler=watch, steps=steps)
-    ((levels),) = seen
+    levels = seen[0]
+    assert len(seen) == len(levels) - 1 and all(other is levels for other in seen)
     assert len(levels) == max(1, round(strength * steps)) + 1
     place = 1 - levels.sqrt()  # t / T
     assert place[0] == 0 and place[-1].item() == pytest.approx(strength, abs=1e-12)
@@ -332,8 +343,9 @@ def test_a_hundred_steps_and_one_roll_are_the_default():
         calls.append(x_t.shape)
         return torch.full_like(x_t, 0.2)
 
-    made = prompting.generate(counted, CARD | {"pitches": 2, "length": 6}, generator=seeded())
-    assert made.shape == (1, 1, 2, 6) and len(calls) == 100 + 2
+    small = Model(counted, replace(CARD, pitches=2, length=24))
+    made = prompting.generate(small, generator=seeded())
+    assert made.shape == (1, 1, 2, 24) and len(calls) == 100 + 2
     assert made.device.type == "cpu"
 
 
@@ -343,8 +355,10 @@ def test_fewer_than_one_step_is_refused(steps):
         prompting.generate(model, steps=steps)
 
 
-def test_the_work_is_done_where_the_roll_is():
+@pytest.mark.parametrize("prior", [0.2, [[0.2]], [[0.2] * P]])
+def test_the_work_is_done_where_the_roll_is(prior):
     """On a device that holds shapes and no numbers, so that this needs no accelerator."""
+    model = Model(contrary, replace(CARD, prior=prior))
     x = torch.zeros(3, 1, P, L, device="meta")
     for mask in (
         prompting.before(x, 4), prompting.outside(x, 4, 8), prompting.above_melody(x),
@@ -391,9 +405,10 @@ def test_a_real_network_writes_below_a_melody(network):
         "pitches": P, "prior": 0.2, "width": 16, "depth": 1, "heads": 2, "filters": 4
     }
     torch.manual_seed(0)
-    real = weights.build({"network": network, "arguments": arguments}).eval()
+    card = replace(CARD, network=network, arguments=arguments)
+    real = Model(card.build().eval(), card)
     x = melody((9, 0, 24), (9, 24, 36), (7, 40, 48))
-    found = prompting.harmonize(real, CARD, x, sampler="posterior", steps=5, generator=seeded())
+    found = prompting.harmonize(real, x, sampler="posterior", steps=5, generator=seeded())
     known = prompting.above_melody(x)
     assert torch.equal(found[known], x[known]) and found[~known].any()
     top = prompting.melody_line(found)[0, 0]
@@ -401,23 +416,118 @@ def test_a_real_network_writes_below_a_melody(network):
     assert torch.equal(top[sounding], prompting.melody_line(x)[0, 0][sounding])
 
 
-def test_a_sampler_of_one_s_own_is_a_step_back():
-    """The book's way to add one: `sampling.descend` with a backward step, given to any prompt."""
+# --- a sampler of one's own ----------------------------------------------------------------------
 
-    def mixed(model, x_T, alpha_bar, *, prior=0.5, turn=0.3, generator=None, **options):
-        def backward(t, x_t, x0_hat):
-            if alpha_bar[t] < turn:
-                return kernel.forward(x0_hat, alpha_bar[t - 1], prior, generator)
-            p = kernel.posterior(x_t, x0_hat, alpha_bar[t - 1], alpha_bar[t], prior)
-            return kernel.bernoulli(p, generator)
+NOTHING = torch.zeros(1, 1, P, L)
+OWN = PROMPTS | {
+    "paint": (lambda x, **o: prompting.paint(model, x, x > 0, **o), lambda x: x > 0),
+    "generate": (lambda x, **o: prompting.generate(model, **o), lambda x: NOTHING > 0),
+}
 
-        return sampling.descend(backward, model, x_T, alpha_bar, generator=generator, **options)
+
+@pytest.mark.parametrize("prompt", OWN)
+def test_a_sampler_of_one_s_own_is_one_function(prompt):
+    """The exact posterior far from the clean roll, and the naive step near it."""
+
+    def mixed(t, x_t, x0_hat, x_T, alpha_bar, prior, generator, turn=0.3):
+        step = sampling.naive if alpha_bar[t] < turn else sampling.posterior
+        return step(t, x_t, x0_hat, x_T, alpha_bar, prior, generator)
+
+    x = melody((5, 0, 12), (7, 12, 24), (3, 24, 48))
+    write, mask = OWN[prompt]
+    made = {
+        name: write(x, sampler=sampler, steps=6, generator=seeded())
+        for name, sampler in {
+            "naive": "naive", "all naive": partial(mixed, turn=1.1), "mixed": mixed,
+            "posterior": "posterior", "no naive": partial(mixed, turn=-1.0),
+        }.items()
+    }
+    assert torch.equal(made["all naive"], made["naive"])
+    assert torch.equal(made["no naive"], made["posterior"])
+    assert not torch.equal(made["mixed"], made["naive"])
+    assert not torch.equal(made["mixed"], made["posterior"])
+    assert all(torch.equal(m[mask(x)], x[mask(x)]) for m in made.values())
+
+
+@pytest.mark.parametrize("prompt", OWN)
+def test_a_sampler_of_one_s_own_may_heed_the_network_alone(prompt):
+    """The shortest: x̂_0 is the next roll. Nothing of it is corrected or polished."""
+    x, seen = melody((5, 0, 12), (7, 12, 24), (3, 24, 48)), []
+    write, mask = OWN[prompt]
+    made = write(x, sampler=lambda t, x_t, x0_hat, *rest: x0_hat, steps=4, generator=seeded(),
+                 callback=lambda *now: seen.append(now))
+    assert all(torch.equal(b[1], a[2]) for a, b in zip(seen, seen[1:]))
+    assert torch.equal(made, seen[-1][1]) and torch.equal(made[mask(x)], x[mask(x)])
+
+
+def test_a_sampler_may_bring_its_corrector_and_polish():
+    calls = []
+
+    def counted(x_t, alpha_bar_t, known=None):
+        calls.append(round(alpha_bar_t[0].item(), 6))
+        return contrary(x_t, alpha_bar_t)
+
+    own = sampling.Sampler(sampling.naive, partial(sampling.gibbs, share=0.2), polish=3)
+    prompting.vary(Model(counted, CARD), NOTHING, 0.5, sampler=own, steps=8, generator=seeded())
+    assert len(calls) == 4 + 3 + 3 and calls[-3:] == [prompting.DOUBT] * 3
+
+
+# --- polish, and what the callback sees ----------------------------------------------------------
+
+
+def test_polish_asks_again_in_doubt_and_keeps_known_cells():
+    wanted, levels = sampling.noise((2, 1, 4, 6), 0.5, seeded(3)), []
+    known = torch.rand(wanted.shape, generator=seeded(4)) < 0.3
+
+    def network(x_t, alpha_bar_t, mask):
+        levels.append(alpha_bar_t)
+        assert torch.equal(mask, known) and not torch.is_grad_enabled()
+        return 0.1 + 0.8 * wanted
+
+    x = torch.where(known, 1 - wanted, sampling.noise(wanted.shape, 0.2, seeded()))
+    before = x.clone()
+    made = prompting.polish(network, x, known, 1 - wanted, 2)
+    assert [level.tolist() for level in levels] == [[prompting.DOUBT] * 2] * 2
+    assert torch.equal(made, torch.where(known, 1 - wanted, wanted)) and torch.equal(x, before)
+    assert 0 < prompting.DOUBT < 1
+
+
+@pytest.mark.parametrize("calls", [0, 1, 2, 3])
+def test_each_call_that_polishes_reads_what_the_last_wrote(calls):
+    """Of a network that contradicts, free cells turn with each call. No cell is drawn."""
+    x = sampling.noise((2, 1, 4, 6), 0.5, seeded())
+    known = torch.rand(x.shape, generator=seeded(4)) < 0.3
+    made = prompting.polish(contrary, x, known, x, calls)
+    assert torch.equal(made, torch.where(known, x, (x + calls) % 2))
+
+
+@pytest.mark.parametrize("sampler", [*sampling.SAMPLERS, sampling.posterior])
+@pytest.mark.parametrize("calls", [None, 0, 1, 4])
+def test_a_roll_is_polished_as_often_as_is_asked_or_the_sampler_would(sampler, calls):
+    levels = []
+
+    def network(x_t, alpha_bar_t, known=None):
+        levels.append(alpha_bar_t[0].item())
+        return contrary(x_t, alpha_bar_t)
 
     x = melody((5, 0, 12), (7, 12, 24))
-    for turn, same in (1.1, "naive"), (-1.0, "posterior"):
-        own, theirs = (
-            prompting.complete(model, x, 24, sampler=s, steps=6, generator=seeded(), **o)
-            for s, o in ((mixed, {"turn": turn}), (same, {}))
-        )
-        assert torch.equal(own, theirs)
-        assert torch.equal(own[..., :24], x[..., :24])
+    made = prompting.complete(Model(network, CARD), x, 24, sampler=sampler, steps=2,
+                              generator=seeded(), polishing=calls)
+    often = (2 if sampler == "refreshed" else 0) if calls is None else calls
+    assert levels[2:] == [0.25] * (sampler == "gibbs") + [prompting.DOUBT] * often
+    plain = prompting.complete(model, x, 24, sampler=sampler, steps=2, generator=seeded(),
+                               polishing=0)
+    known = prompting.before(x, 24)
+    assert torch.equal(made, prompting.polish(contrary, plain, known, x, often))
+
+
+@pytest.mark.parametrize("sampler", sampling.SAMPLERS)
+def test_the_callback_sees_each_step_and_the_finished_roll_and_changes_nothing(sampler):
+    x = melody((5, 0, 12), (7, 12, 24))
+    for polishing in None, 0, 3:
+        seen, how = [], {"sampler": sampler, "steps": 4, "polishing": polishing}
+        made = prompting.complete(model, x, 24, **how, generator=seeded(),
+                                  callback=lambda *now: seen.append(now))
+        assert [t for t, *_ in seen] == [4, 3, 2, 1, 0]
+        assert all(torch.equal(roll, made) for roll in seen[-1][1:])  # (0, x_0, x_0)
+        assert torch.equal(prompting.complete(model, x, 24, **how, generator=seeded()), made)

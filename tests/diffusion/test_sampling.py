@@ -2,6 +2,8 @@
 
 import inspect
 import math
+import re
+from functools import partial
 
 import pytest
 import torch
@@ -11,13 +13,13 @@ from hypothesis import strategies as st
 from binolab.diffusion import kernel, sampling, schedules
 
 SAMPLERS = {
-    "naive": (sampling.naive, {}),
-    "xor fresh": (sampling.xor_mask, {}),
-    "xor nested": (sampling.xor_mask, {"nested": True}),
-    "posterior": (sampling.posterior, {}),
-    "posterior refreshed": (sampling.posterior, {"refresh": 0.4}),
-    "posterior all fresh": (sampling.posterior, {"refresh": 1.0}),
-    "gibbs": (sampling.gibbs, {"corrections": 1, "share": 0.3}),
+    "naive": sampling.naive,
+    "xor fresh": sampling.xor_mask,
+    "xor nested": sampling.xor_mask,  # with the `uniform` that `run` draws
+    "posterior": sampling.posterior,
+    "posterior refreshed": partial(sampling.posterior, refresh=0.4),
+    "posterior all fresh": partial(sampling.posterior, refresh=1.0),
+    "gibbs": sampling.Sampler(sampling.posterior, partial(sampling.gibbs, share=0.3)),
 }
 EACH = pytest.mark.parametrize("name", SAMPLERS)
 
@@ -26,9 +28,14 @@ def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def run(name, model, x_T, alpha_bar, **options):
-    sampler, own = SAMPLERS[name]
-    return sampler(model, x_T, alpha_bar, **(own | options))
+def run(name, network, x_T, alpha_bar, generator=None, **options):
+    """`sampling.sample` by a name of `SAMPLERS`, or by a step or a `Sampler` itself."""
+    step, corrector, _ = sampling.named(SAMPLERS.get(name, name))
+    if name == "xor nested":
+        uniform = torch.rand(x_T.shape, generator=generator, device=x_T.device)
+        step = partial(step, uniform=uniform)
+    return sampling.sample(network, x_T, alpha_bar, step, corrector=corrector, generator=generator,
+                           **options)
 
 
 def certain(x0):
@@ -45,10 +52,11 @@ def contrary(x_t, alpha_bar_t, known=None):
     return 0.8 - 0.6 * x_t
 
 
-def path(sampler, model, x_T, alpha_bar, **options):
+def path(sampler, **options):
     """Every x_t and x̂_0 on the way: a roll's last step forgets how it came there."""
-    seen = []
-    sampler(model, x_T, alpha_bar, callback=lambda t, *both: seen.extend(both), **options)
+    x_T, seen = sampling.noise((4, 1, 8, 24), 0.5, seeded()), []
+    run(sampler, contrary, x_T, schedules.linear(6), generator=seeded(1),
+        callback=lambda t, *both: seen.extend(both), **options)
     return torch.stack(seen)
 
 
@@ -65,7 +73,7 @@ def test_with_the_true_x0_every_level_has_the_marginal_of_equation_8(name, prior
     x_T = sampling.noise(x0.shape, prior, generator)
     end = run(name, certain(x0), x_T, alpha_bar, prior=prior, generator=generator,
               callback=lambda t, x_t, x0_hat: seen.update({t: x_t.clone()}))
-    assert sorted(seen) == list(range(7))
+    assert sorted(seen) == [1, 2, 3, 4, 5, 6]
     for t, x_t in seen.items():
         for bit in (0, 1):
             p = alpha_bar[t].item() * bit + (1 - alpha_bar[t].item()) * prior
@@ -95,9 +103,9 @@ def steps_of(name, seed=0):
     """The masks of Algorithm 1: where x_t differs from a true x_0 of zeros, for t = T … 0."""
     x0, seen, generator = torch.zeros(1, 1, 20, 50), [], seeded(seed)
     x_T = sampling.noise(x0.shape, 0.5, generator)
-    run(name, certain(x0), x_T, schedules.linear(20), prior=0.5, generator=generator,
-        callback=lambda t, x_t, x0_hat: seen.append(x_t > 0))
-    return seen
+    end = run(name, certain(x0), x_T, schedules.linear(20), prior=0.5, generator=generator,
+              callback=lambda t, x_t, x0_hat: seen.append(x_t > 0))
+    return [*seen, end > 0]
 
 
 def test_nested_masks_truly_shrink_and_fresh_ones_do_not():
@@ -140,26 +148,27 @@ SAMPLES = 4000
 
 @pytest.fixture(scope="module")
 def toy():
-    """(templates (K, cells), ρ, model): P(x_0 = 1 | x_t) by Bayes' rule over the templates."""
+    """(templates (K, cells), ρ, network): P(x_0 = 1 | x_t) by Bayes' rule over the templates."""
     templates = (torch.rand(TEMPLATES, 96, generator=seeded()) < 0.1).float()
     templates[0] = 0
     prior = templates.mean().item()
 
-    def model(x_t, alpha_bar_t, known=None):
+    def network(x_t, alpha_bar_t, known=None):
         level, cells = alpha_bar_t[0].item(), x_t.flatten(1)
         lit = level * templates + (1 - level) * prior  # q(x_t = 1 | template)
         log_weight = cells @ lit.log().T + (1 - cells) @ (1 - lit).log().T
         return (log_weight.softmax(1) @ templates).view_as(x_t)
 
-    return templates, prior, model
+    return templates, prior, network
 
 
 def histogram(toy, name, steps, **options):
     """Share of samples that are each template. (K,)"""
-    templates, prior, model = toy
+    templates, prior, network = toy
     generator = seeded(1)
     x_T = sampling.noise((SAMPLES, 1, 8, 12), prior, generator)
-    x = run(name, model, x_T, schedules.linear(steps), prior=prior, generator=generator, **options)
+    x = run(name, network, x_T, schedules.linear(steps), prior=prior, generator=generator,
+            **options)
     return (x.flatten(1)[:, None] == templates).all(-1).float().mean(0)
 
 
@@ -206,7 +215,7 @@ def test_known_cells_come_back_untouched_and_are_seen_clean(name, seed, share, b
     x_known = sampling.noise(known.shape, 0.5, generator)
     x_T = sampling.noise(known.shape, 0.5, generator)
 
-    def model(x_t, alpha_bar_t, mask):
+    def network(x_t, alpha_bar_t, mask):
         assert torch.equal(x_t[known], x_known[known]) and torch.equal(mask, known)
         return 1 - x_known.clamp(0.1, 0.9)  # contradicts every known cell
 
@@ -214,7 +223,7 @@ def test_known_cells_come_back_untouched_and_are_seen_clean(name, seed, share, b
         assert torch.equal(x_t[known], x_known[known])
         assert torch.equal(x0_hat[known], x_known[known])
 
-    found = run(name, model, x_T, schedules.linear(4), prior=0.3, known=known, x_known=x_known,
+    found = run(name, network, x_T, schedules.linear(4), prior=0.3, known=known, x_known=x_known,
                 bit=bit, generator=generator, callback=callback)
     assert torch.equal(found[known], x_known[known])
     assert set(found.unique().tolist()) <= {0.0, 1.0}
@@ -237,7 +246,7 @@ def test_the_seed_decides_the_roll(name):
 def test_the_callback_sees_each_step_and_changes_nothing(name):
     alpha_bar, calls, levels = schedules.cosine(7), [], []
 
-    def model(x_t, alpha_bar_t, known=None):
+    def network(x_t, alpha_bar_t, known=None):
         assert alpha_bar_t.shape == (3,) and known is None and not torch.is_grad_enabled()
         levels.append(alpha_bar_t[0].item())
         return torch.full_like(x_t, 0.4)
@@ -245,13 +254,13 @@ def test_the_callback_sees_each_step_and_changes_nothing(name):
     def once(callback):
         generator = seeded(4)
         x_T = sampling.noise((3, 1, 4, 6), 0.3, generator)
-        x = run(name, model, x_T, alpha_bar, prior=0.3, generator=generator, callback=callback)
+        x = run(name, network, x_T, alpha_bar, prior=0.3, generator=generator, callback=callback)
         return x_T, x
 
     x_T, x = once(lambda *seen: calls.append(seen))
-    assert [t for t, _, _ in calls] == [7, 6, 5, 4, 3, 2, 1, 0]
+    assert [t for t, _, _ in calls] == [7, 6, 5, 4, 3, 2, 1]
     assert torch.equal(calls[0][1], x_T)
-    assert torch.equal(calls[-1][1], x) and torch.equal(calls[-1][2], x)
+    assert torch.equal(calls[-1][2], x)  # the last step leaves x̂_0 as it is
     assert all(set(c.unique().tolist()) <= {0.0, 1.0} for _, *both in calls for c in both)
     visited = list(dict.fromkeys(levels))  # a correction asks again at the level it is on
     torch.testing.assert_close(visited, alpha_bar.flip(0)[:-1].tolist(), rtol=1e-6, atol=1e-7)
@@ -285,62 +294,92 @@ def test_noise_has_a_density_for_each_pitch():
     x = sampling.noise((4, 1, 3, 5000), prior, seeded())
     error = 4.5 * 0.5 / math.sqrt(20_000)
     assert (x.mean((0, 1, 3)) - prior[:, 0]).abs().max() < error
-    end = sampling.posterior(unsure(), x, schedules.linear(3), prior=prior, generator=seeded())
+    end = run("posterior", unsure(), x, schedules.linear(3), prior=prior, generator=seeded())
     assert end.shape == x.shape
 
 
-PAPER = {"prior": 0.5, "known": None, "x_known": None, "bit": "draw", "polish": 0}
+# --- one signature, and what is not said -------------------------------------------------------
 
 
-def test_all_samplers_have_one_signature():
+def said(step):
+    """What a step must be given, by name, and what it may be."""
+    parameters = inspect.signature(step).parameters.values()
+    must = [p.name for p in parameters if p.default is p.empty]
+    return must, [p.name for p in parameters if p.default is not p.empty]
+
+
+def test_every_step_has_the_signature_of_the_module():
+    (words,) = re.findall(r"^    step\((.*)\) -> x_\{t-1\}$", sampling.__doc__, re.M)
+    words = words.split(", ")
+    assert words == ["t", "x_t", "x0_hat", "x_T", "alpha_bar", "prior", "generator"]
     assert set(sampling.SAMPLERS) == {"naive", "xor", "posterior", "gibbs", "refreshed"}
-    common = PAPER | {"generator": None, "callback": None}
-    for sampler in sampling.SAMPLERS.values():
-        parameters = list(inspect.signature(sampler).parameters.values())
-        first, rest = parameters[:3], parameters[3:]
-        assert [p.name for p in first] == ["model", "x_T", "alpha_bar"]
-        assert {p.kind for p in first} == {inspect.Parameter.POSITIONAL_OR_KEYWORD}
-        assert {p.kind for p in rest} == {inspect.Parameter.KEYWORD_ONLY}
-        defaults = [(p.name, p.default) for p in rest][: len(common)]
-        assert defaults == list((common | getattr(sampler, "keywords", {})).items())[: len(common)]
+    for step, corrector, polish in sampling.SAMPLERS.values():
+        assert said(step)[0] == words and type(polish) is int
+        assert corrector in (None, sampling.gibbs)
+    assert said(sampling.gibbs) == (["x", "belief", "alpha_bar_s", "prior", "generator"], ["share"])
 
 
-def same_path(sampler, *options):
-    """Do all these options lead the same way? From the same noise, with the same seed."""
-    x_T = sampling.noise((4, 1, 8, 24), 0.5, seeded())
-    one, *rest = (path(sampler, contrary, x_T, schedules.linear(6), generator=seeded(1), **o)
-                  for o in options)
-    return all(torch.equal(one, other) for other in rest)
+def test_a_step_is_told_where_it_stands():
+    """What the module says that it gets, in each step, and its answer is the next x_t."""
+    alpha_bar, prior, generator = schedules.cosine(5), torch.tensor([[0.1], [0.6]]), seeded(3)
+    x_T = sampling.noise((3, 1, 2, 6), prior, seeded())
+    seen, told, answers = [], [], []
+
+    def step(t, *now):
+        told.append((t, *now[:2]))
+        assert all(a is b for a, b in zip(now[2:], (x_T, alpha_bar, prior, generator)))
+        answers.append(1 - now[1])
+        return answers[-1]
+
+    end = run(step, contrary, x_T, alpha_bar, prior=prior, generator=generator,
+              callback=lambda *now: seen.append(now))
+    assert [t for t, *_ in told] == [5, 4, 3, 2, 1] == [t for t, *_ in seen]
+    for (_, x_t, x0_hat), before, (_, *shown) in zip(told, [x_T, *answers], seen):
+        assert torch.equal(x_t, before) and torch.equal(x_t, shown[0])
+        assert torch.equal(x0_hat, shown[1])
+    assert torch.equal(end, answers[-1])
 
 
-@EACH
-def test_what_is_not_said_is_the_paper_s(name):
-    """Noise of a half, no prompt, bits that are drawn, no polish."""
-    sampler, own = SAMPLERS[name]
-    assert same_path(sampler, own, own | PAPER)
-    for other in ({"bit": "threshold"}, {"polish": 1}):
-        assert not same_path(sampler, own, own | other)
+def test_a_sampler_is_a_name_a_step_or_both_with_what_goes_with_it():
+    own = lambda *now: now[2]  # noqa: E731
+    assert sampling.named(own) == (own, None, 0)
+    both = sampling.Sampler(own, sampling.gibbs, 3)
+    assert sampling.named(both) is both and sampling.named("xor") == (sampling.xor_mask, None, 0)
+    for wrong in "ddim", "", None:
+        with pytest.raises(ValueError, match="one of naive, xor, posterior, gibbs, refreshed, got"):
+            sampling.named(wrong)
 
 
-@pytest.mark.parametrize("plain, said, others", [
-    (sampling.xor_mask, {"nested": False}, {"nested": True}),
-    (sampling.posterior, {"refresh": 0.0}, {"refresh": 0.5}),
-    (sampling.gibbs, {"corrections": 1, "share": 0.5}, {"corrections": 2, "share": 0.25}),
-    (sampling.SAMPLERS["refreshed"], {"refresh": 0.3, "polish": 2}, {"refresh": 0.1, "polish": 1}),
+def same_path(one, *others):
+    """Do all lead the same way? From the same noise, with the same seed. (sampler, options)"""
+    first, *rest = (path(sampler, **options) for sampler, options in (one, *others))
+    return all(torch.equal(first, other) for other in rest)
+
+
+@pytest.mark.parametrize("sampler", [*SAMPLERS, lambda t, x_t, x0_hat, *rest: 1 - x0_hat])
+def test_what_is_not_said_is_the_paper_s(sampler):
+    """Noise of a half, no prompt, bits that are drawn."""
+    paper = {"prior": 0.5, "known": None, "x_known": None, "bit": "draw"}
+    assert same_path((sampler, {}), (sampler, paper))
+    assert not same_path((sampler, {}), (sampler, {"bit": "threshold"}))
+
+
+def gibbs(**options):
+    return sampling.Sampler(sampling.posterior, partial(sampling.gibbs, **options))
+
+
+@pytest.mark.parametrize("plain, same, other", [
+    (sampling.xor_mask, partial(sampling.xor_mask, uniform=None), "xor nested"),
+    (sampling.SAMPLERS["xor"], sampling.xor_mask, sampling.naive),
+    (sampling.posterior, partial(sampling.posterior, refresh=0.0),
+     partial(sampling.posterior, refresh=0.5)),
+    (gibbs(), gibbs(share=0.5), gibbs(share=0.25)),
+    (sampling.SAMPLERS["gibbs"], gibbs(), sampling.posterior),
+    (sampling.SAMPLERS["refreshed"], partial(sampling.posterior, refresh=0.3),
+     partial(sampling.posterior, refresh=0.1)),
 ])
-def test_what_a_sampler_does_of_itself(plain, said, others):
-    assert same_path(plain, {}, said)
-    for word, value in others.items():
-        assert not same_path(plain, {}, {word: value})
-
-
-def test_the_loop_by_itself_does_as_the_samplers():
-    """For a new sampler, which may leave out all but its step."""
-
-    def once(model, x_T, alpha_bar, prior=0.5, **options):
-        return sampling.descend(lambda t, x_t, x0_hat: 1 - x0_hat, model, x_T, alpha_bar, **options)
-
-    assert same_path(once, {}, PAPER)
+def test_what_a_sampler_does_of_itself(plain, same, other):
+    assert same_path((plain, {}), (same, {})) and not same_path((plain, {}), (other, {}))
 
 
 def test_noise_is_a_half_where_no_prior_is_given():
@@ -358,20 +397,24 @@ def test_the_work_is_done_where_the_roll_is(name):
     x_T = sampling.noise((3, 1, 4, 6), 0.2, device="meta")
     asked = []
 
-    def model(x_t, alpha_bar_t, known=None):
+    def network(x_t, alpha_bar_t, known=None):
         asked.append(alpha_bar_t.device.type)
         return torch.full_like(x_t, 0.3)
 
-    made = run(name, model, x_T, schedules.linear(4), prior=0.2, polish=1)
-    assert made.device.type == "meta" and made.shape == x_T.shape and set(asked) == {"meta"}
+    for prior in 0.2, torch.full((4, 1), 0.2, device="meta"):
+        made = run(name, network, x_T, schedules.linear(4), prior=prior)
+        assert made.device.type == "meta" and made.shape == x_T.shape
+    assert set(asked) == {"meta"}
 
 
-def test_the_default_sampler_refreshes_some_cells_and_polishes_in_doubt():
-    assert 0 < sampling.SAMPLERS["refreshed"].keywords["refresh"] < 1
-    assert 0 < sampling.DOUBT < 1
+def test_the_default_sampler_refreshes_some_cells_and_polishes():
+    step, corrector, polish = sampling.SAMPLERS["refreshed"]
+    assert step.func is sampling.posterior and 0 < step.keywords["refresh"] < 1
+    assert corrector is None and polish == 2
+    assert not any(s.polish for name, s in sampling.SAMPLERS.items() if name != "refreshed")
 
 
-# --- correctors and polish ----------------------------------------------------------------------
+# --- correctors ---------------------------------------------------------------------------------
 
 
 def exact(weights):
@@ -379,7 +422,7 @@ def exact(weights):
     n = int(math.log2(len(weights)))
     rolls = torch.tensor([[i >> k & 1 for k in range(n)] for i in range(2**n)]).double()
 
-    def model(x_t, alpha_bar_t, known=None, prior=0.3):
+    def network(x_t, alpha_bar_t, known=None, prior=0.3):
         level = alpha_bar_t.double().view(-1, 1, 1)
         one = level * rolls + (1 - level) * prior  # (B, 2^n, n)
         x = x_t.reshape(len(x_t), 1, n).double()
@@ -387,19 +430,19 @@ def exact(weights):
         joint = joint / joint.sum(-1, keepdim=True)
         return (joint @ rolls).view_as(x_t).float()
 
-    return model, rolls
+    return network, rolls
 
 
 def test_a_correction_of_one_cell_leaves_the_distribution_of_its_level_as_it_is():
     """Gibbs sampling: the conditional of a cell of x_t, from leave-one-out odds, is the true."""
     prior, level = 0.3, torch.tensor(0.6)
     weights = torch.tensor([0.3, 0.05, 0.05, 0.1, 0.1, 0.05, 0.05, 0.3]).double()
-    model, rolls = exact(weights)
+    network, rolls = exact(weights)
     one = level.double() * rolls + (1 - level.double()) * prior
     # q(x_t) of every x_t, by enumeration
     q = (rolls[:, None] * one + (1 - rolls[:, None]) * (1 - one)).prod(-1) @ weights
     x = rolls.float().view(8, 1, 3, 1)
-    h = kernel.leave_one_out(model(x, level.expand(8)), x, level, prior)
+    h = kernel.leave_one_out(network(x, level.expand(8)), x, level, prior)
     found = kernel.forward_probability(h, level, prior).view(8, 3)
     for i in range(8):
         for cell in range(3):
@@ -407,66 +450,64 @@ def test_a_correction_of_one_cell_leaves_the_distribution_of_its_level_as_it_is(
             assert found[i, cell].item() == pytest.approx((on / (on + off)).item(), abs=1e-4)
 
 
-@pytest.mark.parametrize("said", [{}, {"corrections": 2}, {"share": 0.2}, {"share": 1.0},
-                                  {"corrections": 3, "share": 0.2}])
+@pytest.mark.parametrize("said", [{}, {"share": 0.2}, {"share": 0.9}, {"share": 1.0}])
 def test_a_correction_draws_a_share_of_the_cells_anew(said):
     """Cells that know nothing of each other: what is drawn anew has forgotten x_t."""
     n, prior, density, alpha_bar = 100_000, 0.2, 0.6, schedules.linear(4)[:3]
     x_T = torch.tensor([0.0, 1.0]).view(1, 1, 2, 1).expand(1, 1, 2, n).contiguous()
 
-    def model(x_t, alpha_bar_t, known=None):
+    def network(x_t, alpha_bar_t, known=None):
         one, zero = kernel.likelihood(x_t, alpha_bar_t, prior)
         return density * one / (density * one + (1 - density) * zero)
 
     seen = {}
-    sampling.gibbs(model, x_T, alpha_bar, prior=prior, generator=seeded(), **said,
-                   callback=lambda t, x_t, x0_hat: seen.update({t: x_t}))
+    run(gibbs(**said), network, x_T, alpha_bar, prior=prior, generator=seeded(),
+        callback=lambda t, x_t, x0_hat: seen.update({t: x_t}))
     x_t = x_T[..., :1]
-    kept = (1 - said.get("share", 0.5)) ** said.get("corrections", 1)
-    remembers = kernel.posterior(x_t, model(x_t, alpha_bar[2:]), *alpha_bar[1:], prior)
+    kept = 1 - said.get("share", 0.5)
+    remembers = kernel.posterior(x_t, network(x_t, alpha_bar[2:]), *alpha_bar[1:], prior)
     p = kept * remembers + (1 - kept) * (0.75 * density + 0.25 * prior)
     assert (seen[1].mean(-1, keepdim=True) - p).abs().max() < 4.5 * 0.5 / math.sqrt(n)
+
+
+@torch.no_grad()
+def test_a_correction_changes_no_cell_that_it_does_not_choose():
+    x, belief = sampling.noise((2, 1, 4, 6), 0.2, seeded()), torch.full((2, 1, 4, 6), 0.4)
+    correct = partial(sampling.gibbs, x, belief, torch.tensor(0.6), 0.2)
+    assert torch.equal(correct(seeded(1), share=0.0), x)
+    assert not torch.equal(correct(seeded(1), share=1.0), x)
 
 
 def test_corrections_cost_one_call_each_but_after_the_last_step():
     calls = []
 
-    def model(x_t, alpha_bar_t, known=None):
+    def network(x_t, alpha_bar_t, known=None):
         calls.append(float(alpha_bar_t[0]))
         return torch.full_like(x_t, 0.3)
 
-    alpha_bar = schedules.linear(4)
     x_T = sampling.noise((1, 1, 4, 6), 0.2, seeded())
-    sampling.gibbs(model, x_T, alpha_bar, prior=0.2, corrections=2, generator=seeded())
-    expected = [0.0, 0.25, 0.25, 0.25, 0.5, 0.5, 0.5, 0.75, 0.75, 0.75]
-    assert calls == pytest.approx(expected)
+    run(gibbs(), network, x_T, schedules.linear(4), prior=0.2, generator=seeded())
+    assert calls == pytest.approx([0.0, 0.25, 0.25, 0.5, 0.5, 0.75, 0.75])
 
 
-def test_correcting_no_cell_is_the_posterior():
-    x_T, options = sampling.noise((2, 1, 4, 6), 0.2, seeded()), {"prior": 0.2}
-    a = sampling.gibbs(unsure(), x_T, schedules.linear(5), corrections=0, generator=seeded(),
-                       **options)
-    b = sampling.posterior(unsure(), x_T, schedules.linear(5), generator=seeded(), **options)
-    assert torch.equal(a, b)
+def test_a_corrector_is_told_what_the_network_says_of_the_new_roll():
+    x_T, alpha_bar = sampling.noise((2, 1, 4, 6), 0.2, seeded()), schedules.linear(4)
+    generator, levels, seen = seeded(1), [], []
+
+    def correct(x, belief, *rest):
+        levels.append(rest[0].item())
+        assert torch.equal(belief, contrary(x, None)) and rest[1:] == (0.2, generator)
+        return 1 - x
+
+    def step(t, x_t, x0_hat, *rest):
+        seen.append(x_t)
+        return x0_hat * 0 + t % 2
+
+    run(sampling.Sampler(step, correct), contrary, x_T, alpha_bar, prior=0.2, generator=generator)
+    assert levels == alpha_bar[1:].flip(0)[1:].tolist()  # of t - 1, but not of the clean roll
+    assert [x.unique().tolist() for x in seen[1:]] == [[1.0], [0.0], [1.0]]  # 1 - t % 2
 
 
-@EACH
-def test_polish_asks_again_in_doubt_and_keeps_known_cells(name):
-    levels = []
-    wanted = (torch.rand(2, 1, 4, 6, generator=seeded(3)) < 0.5).float()
-
-    def model(x_t, alpha_bar_t, known=None):
-        levels.append(round(float(alpha_bar_t[0]), 6))
-        return 0.1 + 0.8 * wanted
-
-    x_T = sampling.noise(wanted.shape, 0.2, seeded())
-    known = torch.rand(wanted.shape, generator=seeded(4)) < 0.3
-    made = run(name, model, x_T, schedules.linear(3), prior=0.2, known=known, x_known=1 - wanted,
-               polish=2, generator=seeded())
-    assert levels[-2:] == [sampling.DOUBT] * 2
-    assert torch.equal(made, torch.where(known, 1 - wanted, wanted))
-
-
-def test_polish_leaves_a_roll_alone_that_was_not_sampled():
-    roll = sampling.noise((1, 1, 4, 6), 0.5, seeded())
-    assert torch.equal(sampling.posterior(unsure(), roll, torch.ones(1), polish=2), roll)
+def test_a_corrector_that_changes_nothing_leaves_the_step_s_way():
+    still = sampling.Sampler(sampling.posterior, lambda x, *rest: x)
+    assert same_path((still, {}), ("posterior", {}))

@@ -12,8 +12,7 @@ import pytest
 import torch
 
 from binolab.card import Card
-from binolab.diffusion import prompting, sampling, schedules
-from binolab.diffusion import sliding as longer
+from binolab.diffusion import prompting, sampling, schedules, sliding
 from binolab.model import Model
 
 CARD = Card("UNet", {}, 0.0625, ["power", 2], T=40, low=40, pitches=24, ticks=24, length=96)
@@ -73,6 +72,6 @@ def test_every_prompt_draws_what_it_drew(name):
         "infill": lambda: prompting.infill(model, x, 24, 72, **how),
         "harmonize": lambda: prompting.harmonize(model, x, **how),
         "vary": lambda: prompting.vary(model, x, 0.5, **how),
-        "extend": lambda: longer.extend(model, x, 240, **how),
+        "extend": lambda: sliding.extend(model, x, 240, **how),
     }[name]()
     assert crc(made) == PROMPTS[name], f"{name}: {crc(made)}"

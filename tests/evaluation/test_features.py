@@ -104,13 +104,13 @@ def test_each_roll_chooses_its_own_key():
     assert statistics(batch)["in_scale"] == 1
 
 
-def test_changes_on_and_off_the_grid():
+def test_onsets_on_and_off_the_eighths():
     roll = rolls.from_notes([(0, 0, 12), (1, 12, 24), (2, 24, 30), (3, 31, 40)], 56, 96)
     found = statistics(roll[None])
     assert found["onsets"] == 3 and found["on_eighths"] == pytest.approx(2 / 3)
 
 
-def test_a_note_struck_again_is_a_change():
+def test_a_note_struck_again_is_an_onset():
     assert statistics(rolls.from_notes([(0, 0, 12), (0, 12, 24)], 56, 24)[None])["onsets"] == 1
 
 

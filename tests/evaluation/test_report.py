@@ -1,6 +1,7 @@
 """The report: costs against brute force, baselines against counting, masks that are kept."""
 
 import io
+import itertools
 import json
 import math
 import re
@@ -79,8 +80,6 @@ def test_persistence_counts_what_follows_what(seed, cycle):
 
 def test_baselines_are_distributions_over_rolls():
     """Each sums to 1 over all rolls of a few cells: what it says of a roll is a probability."""
-    import itertools
-
     rolls = np.array(list(itertools.product([False, True], repeat=6))).reshape(-1, 2, 3)
     for p in masked.baselines(rolls, music(3)[:, :2, :6], 2).values():
         nats = masked.surprise(p, rolls).sum((1, 2))

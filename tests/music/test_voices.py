@@ -6,11 +6,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from binolab import model as weights
 from binolab.diffusion import prompting
+from binolab.model import load
 from binolab.music import rolls, voices
-from binolab.training import config as presets
-from binolab.training import loop as training
+from binolab.training.config import Config
+from binolab.training.loop import train
 
 P, L, LOW = 24, 48, 40
 
@@ -86,35 +86,34 @@ def singer(tmp_path_factory):
              for v, r in ((3, 1), (2, 1), (1, 1), (0, 1))]
     planes = np.stack([rolls.from_notes(n, 32, 384) for n in notes])
     whole = voices.merge(torch.from_numpy(planes)[None])[0, 0].numpy()
-    config = presets.Config(
+    config = Config(
         network="BeatTransformer", grid=4, planes=4, schedule=("cosine",), T=20, batch=2, steps=2,
         arguments={"columns": 4, "width": 16, "depth": 1, "heads": 2, "filters": 8}, low=LOW,
     )
     folder = tmp_path_factory.mktemp("singer") / "run"
     pieces = [Piece("a", whole, planes)]
     prior = [[0.02], [0.001]] * 4
-    training.train(config, pieces, pieces, folder, prior=prior, progress=False)
-    return weights.load(folder)
+    train(config, pieces, pieces, folder, prior=prior, progress=False)
+    return load(folder)
 
 
 @pytest.mark.parametrize("sampler", ["naive", "xor", "posterior", "gibbs", "refreshed"])
 def test_what_is_given_comes_back_to_the_letter_whatever_the_grid_holds(singer, sampler):
-    model, card = singer
     generator = torch.Generator().manual_seed(0)
     x = (torch.rand(2, 1, 32, 384, generator=generator) < 0.1).float()  # off the grid, and too many
     known = torch.rand(x.shape, generator=generator) < 0.7
-    made = prompting.paint(model, x, known, sampler=sampler, steps=3, generator=generator)
+    made = prompting.paint(singer, x, known, sampler=sampler, steps=3, generator=generator)
     assert made.shape == x.shape and torch.equal(made[known], x[known])
     assert set(made.unique().tolist()) <= {0.0, 1.0}
-    same = prompting.vary(model, x, 0.0)
+    same = prompting.vary(singer, x, 0.0)
     assert torch.equal(same, x)
 
 
 def test_such_a_run_goes_on_and_its_card_says_on_which_bits_it_works(singer):
-    model, card = singer
-    assert (card["grid"], card["planes"], card["network"]) == (4, 4, "BeatTransformer")
-    assert weights.prior(card).shape == (8, 1, 1) and weights.codec(card).span == 6
-    made = prompting.generate(model, 2, steps=2, generator=torch.Generator().manual_seed(1))
+    card = singer.card
+    assert (card.grid, card.planes, card.network) == (4, 4, "BeatTransformer")
+    assert singer.prior.shape == (8, 1, 1) and singer.codec.span == 6
+    made = prompting.generate(singer, 2, steps=2, generator=torch.Generator().manual_seed(1))
     assert made.shape == (2, 1, 32, 384)
 
 

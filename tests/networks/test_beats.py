@@ -1,28 +1,25 @@
 """The network of beats: what it answers before it has learned, and that it learns, bit by bit."""
 
 import dataclasses
-import json
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from binolab import datasets
-from binolab import model as weights
 from binolab.datasets.pieces import Piece
 from binolab.diffusion import kernel, likelihood, schedules
 from binolab.music import rolls
 from binolab.networks.beats import BeatTransformer
 from binolab.networks.transformer import CERTAIN
 from binolab.training import batches
-from binolab.training import config as presets
-from binolab.training import loop as training
+from binolab.training.config import Config
+from binolab.training.step import Run
 
 K, P, C = 4, 12, 16
 RHO = [[0.05 + 0.01 * p + 0.2 * k for p in range(P)] for k in range(K)]
 SMALL = {"width": 16, "depth": 2, "heads": 2, "filters": 8}
-CONFIG = presets.Config(
+CONFIG = Config(
     network="BeatTransformer", arguments=SMALL | {"dropout": 0.0}, grid=4, planes=2, length=48,
     schedule=("cosine",), T=50, batch=8, steps=100, warmup=2, rate=1e-2, transpose=0,
 )
@@ -64,7 +61,7 @@ def test_untrained_it_answers_with_rho_and_the_evidence(rho):
     """Which is Bayes' rule where the bits are independent, each one with the chance ρ."""
     model = BeatTransformer(P, K, rho, **SMALL).eval()
     x, level = noise(3, K, P, C), torch.tensor([0.0, 0.4, 0.95])
-    prior = weights.prior({"prior": rho})
+    prior = torch.as_tensor(rho)[..., None]
     one, zero = kernel.likelihood(x.double(), level.double(), prior)
     exact = one * prior / (one * prior + zero * (1 - prior))
     torch.testing.assert_close(model(x, level).double(), exact, rtol=1e-4, atol=1e-6)
@@ -128,69 +125,6 @@ def test_bad_arguments_are_refused(wrong, word):
         BeatTransformer(**SMALL | {"pitches": P, "kinds": K} | wrong)
 
 
-CARD = {
-    "network": "BeatTransformer", "prior": RHO, "schedule": ["cosine"], "T": 50, "low": 40,
-    "arguments": SMALL | {"pitches": P, "kinds": K, "prior": RHO},
-    "pitches": P, "ticks": 24, "length": 96, "grid": 4, "planes": 2,
-}
-
-
-@pytest.mark.parametrize("rho", [[[0.05], [0.01]] * 2, RHO])
-@pytest.mark.parametrize("mixers", [0, 1])
-def test_weights_come_back_with_their_grid_and_every_rho(rho, mixers, tmp_path):
-    arguments = CARD["arguments"] | {"prior": rho, "mixers": mixers}
-    card = CARD | {"prior": rho, "arguments": arguments}
-    model = weights.build(card).eval()
-    torch.nn.init.normal_(model.last.weight)
-    weights.save(tmp_path / "m.safetensors", model, torch.float32)
-    again, facts = weights.load(tmp_path / "m.safetensors")
-    assert facts == card and weights.codec(facts).grid == 4
-    assert torch.equal(weights.prior(facts), torch.tensor(rho)[..., None])
-    assert torch.equal(again.prior, model.prior) and again.prior.shape == (K, P, 1)
-    x = noise(1, K, P, C)
-    with torch.no_grad():
-        assert torch.equal(again(x, 0.3), model(x, 0.3))
-
-
-def few(*rows):
-    return {"prior": list(rows)}
-
-
-def arguments(**other):
-    return {"arguments": CARD["arguments"] | other}
-
-
-@pytest.mark.parametrize("wrong, word", [
-    *((prior, "prior must be between 0 and 1") for prior in (
-        few(), few([0.1]), few(*[[0.1]] * 5), few(*[0.1] * 4), few(*[[]] * 4),
-        few(*[[0.1] * 5] * 4),
-        few(*[[0.1]] * 3, [0.1] * P), few(*[[0.1]] * 3, [1.0]), few(*[[0.1]] * 3, [0]),
-        few(*[[0.1]] * 3, [float("nan")]), few(*[[0.1]] * 3, [True]), few(*[["0.1"]] * 4),
-        few(*[[[0.1]]] * 4), {"prior": None}, {"prior": {}}, {"prior": "0.1"},
-    )),
-    *(({"grid": g}, f"grid of {g} columns .* choose one of 1, 2,") for g in (-1, 0, 5, 48)),
-    *(({"grid": g}, "grid must be a whole number") for g in (None, "4", 4.0, True, [4])),
-    *(({"planes": n}, "planes must be a whole number from 1 to 32")
-      for n in (None, 0, -1, 33, 2.0, "2", True, [1])),
-    ({"planes": 1}, "prior must be"), ({"grid": 24}, "prior must be"),  # two rows, and two are told
-    ({"network": "UNet", "arguments": {}}, "UNet takes one plane of ticks"),
-    ({"planes": 1, "prior": 0.1} | arguments(prior=0.1), "does not take 2 kinds of bit"),
-    (arguments(kinds=3, prior=0.1), "does not take 4 kinds of bit"),
-    (arguments(kinds=10**12, prior=0.1), ""),
-    (arguments(prior=[[0.1]] * 4), "takes no prior"),  # a list that `check` has not seen
-    (arguments(prior=0), "prior must be between 0 and 1"),
-    (arguments(heads=5), "heads must divide"), (arguments(mixers=-1), "takes no mixers"),
-    (arguments(columns=3), "does not take a length of 96"),
-])
-def test_a_card_that_contradicts_itself_is_refused_in_a_line(wrong, word, tmp_path):
-    weights.check(CARD)
-    state, path = weights.build(CARD).state_dict(), tmp_path / "m.safetensors"
-    save_file(state, str(path), metadata={"card": json.dumps(CARD | wrong)})
-    with pytest.raises(weights.WeightsError, match=f"not weights of this .*{word}") as found:
-        weights.load(path)
-    assert "\n" not in str(found.value)
-
-
 # --- the bound, and a run ------------------------------------------------------------------------
 
 
@@ -202,7 +136,7 @@ def test_the_bound_of_an_untrained_network_is_the_cost_of_independent_bits(kinds
     """
     rho = RHO[:kinds]
     model = BeatTransformer(P, kinds, rho, **SMALL | {"columns": columns}).eval()
-    prior, x0 = weights.prior({"prior": rho}), noise(6, kinds, P, 2 * columns)
+    prior, x0 = torch.tensor(rho)[..., None], noise(6, kinds, P, 2 * columns)
     known = torch.arange(2 * columns) < columns
     cost = -(x0 * prior.log() + (1 - x0) * (1 - prior).log())
     for told, exact in ((None, cost.sum()), (known, cost[..., ~known].sum())):
@@ -226,8 +160,8 @@ def piece():
 
 def test_a_run_on_two_planes_of_bits_learns(piece):
     bank = batches.Bank([piece], CONFIG, "cpu")
-    run = training.Run(CONFIG, batches.frequency(bank, "kind", 512), P, torch.device("cpu"))
-    assert run.card["arguments"]["kinds"] == K and run.rho.shape == (K, 1, 1)
+    run = Run(CONFIG, batches.frequency(bank, "kind", 512), P, torch.device("cpu"))
+    assert run.card.arguments["kinds"] == K and run.rho.shape == (K, 1, 1)
     windows = datasets.held_out_windows([piece], CONFIG.length, 8, CONFIG.planes)
     before = run.validate(windows)
     losses = [run.advance(bank).item() for _ in range(CONFIG.steps)]
@@ -245,5 +179,5 @@ def test_a_run_on_two_planes_of_bits_learns(piece):
 ])
 def test_a_run_that_could_not_be_read_again_is_refused(wrong, word):
     with pytest.raises(ValueError, match=word) as caught:
-        training.Run(dataclasses.replace(CONFIG, **wrong), 0.1, P, torch.device("cpu"))
+        Run(dataclasses.replace(CONFIG, **wrong), 0.1, P, torch.device("cpu"))
     assert "\n" not in str(caught.value)

@@ -159,3 +159,13 @@ def test_grey_image_has_a_pixel_a_number_and_paper_for_nothing():
     assert pixels[1, 3] == pixels.min() < pixels[2, 0] < 255
     with pytest.raises(ValueError, match="from 0 to 1"):
         plotting.grey_image(values + 1)
+
+
+def test_a_long_piece_is_drawn_in_rows():
+    roll = np.zeros((56, 40 * 24), bool)
+    roll[20, 36 * 24 :] = True
+    axes = plotting.plot_rows(roll, beats_per_row=16)
+    assert [ax.get_xlim() for ax in axes] == [(0, 16), (16, 32), (32, 48)]  # beats of one width
+    assert [ax.child_axes[0].get_xticks().tolist() for ax in axes][2] == [32, 36]
+    assert axes[2].child_axes[0].get_xticklabels()[0].get_text() == " 9"  # bars count on
+    assert not axes[0].images[0].get_array().max() > 1 and axes[2].images[0].get_array().max() == 4
