@@ -23,7 +23,7 @@ from binolab.evaluation.distances import (
     self_similarity,
     shuffled,
 )
-from binolab.evaluation.features import FEATURES, features
+from binolab.evaluation.features import FEATURES, Feature, features
 from binolab.evaluation.report import comparison_table
 from binolab.music import rolls
 
@@ -224,6 +224,17 @@ def test_table_shows_every_feature(comparison):
         assert f"| {name.replace('_', ' ')} |" in text
     widths = [line.count("|") for line in text.splitlines() if line.startswith("|")]
     assert set(widths[:24]) == {15}
+
+
+def test_a_metric_is_a_line(real, monkeypatch):
+    """What is added to FEATURES is counted, compared and reported."""
+    highest = Feature("the last row that sounds", lambda x: x.pitches - x.used[:, ::-1].argmax(1))
+    monkeypatch.setitem(FEATURES, "highest", highest)
+    held_out, training = real
+    compared = compare(held_out[:4], held_out, training, bootstraps=2)
+    row = compared["features"]["highest"]
+    assert row["held_out"] == features(held_out)["highest"].mean() and 0 < row["overlap"] <= 1
+    assert "| highest |" in comparison_table(compared)
 
 
 def test_collapse_and_memory_are_seen(real):
