@@ -20,7 +20,7 @@ from tqdm import tqdm
 from binolab import datasets, files
 from binolab.datasets import chorales
 from binolab.diffusion import prompting
-from binolab.evaluation.features import features, statistics
+from binolab.evaluation.features import RollSet, features, statistics
 from binolab.model import load
 
 ROOT = Path(__file__).parents[1]
@@ -38,12 +38,7 @@ ROWS = {  # calls of the network: steps, two to polish, one for each correction
 
 def counts(windows):
     """Changes of four-part chord, parallel fifths and parallel octaves, (N, 3)."""
-    windows = np.asarray(windows, bool)
-    filled = windows.copy()  # a note struck again sounds through
-    filled[:, :, 1:-1] |= windows[:, :, :-2] & windows[:, :, 2:]
-    four = filled.sum(1) == 4
-    changed = (filled[:, :, 1:] != filled[:, :, :-1]).any(1)
-    changes = (changed & four[:, 1:] & four[:, :-1]).sum(1)
+    changes = np.bincount(RollSet(windows).changes[0], minlength=len(windows))
     found = features(windows)
     each = [np.nan_to_num(found[f"parallel_{name}"]) * changes for name in ("fifths", "octaves")]
     return np.stack([changes, *each], 1)

@@ -61,7 +61,7 @@ def evaluate(model, pieces, *, T=1000, steps=64, draws=2, seed=0, progress=True)
         generator=torch.Generator().manual_seed(seed), progress=progress,
     )
     frames = bound.ticks.sum()
-    value, error = bound.per_frame(1)
+    value, error = bound.per_tick
     return {
         "pieces": len(pieces), "frames": int(frames), "bound": round(value, 4),
         "standard_error": round(error, 4),

@@ -25,8 +25,8 @@ from binolab import files
 from binolab.datasets import chorales
 from binolab.diffusion import prompting
 from binolab.evaluation import comparison
+from binolab.evaluation.evaluate import cut
 from binolab.evaluation.features import statistics
-from binolab.evaluation.report import cut
 from binolab.model import load
 from binolab.show import plotting
 

@@ -1,4 +1,4 @@
-"""What a file of weights tells of its network: its kind, its bits and its noise, checked.
+"""What a file of weights says of its network: its kind, its bits and its noise, checked.
 
 Chapter: 07 *Training it*.
 """
@@ -15,14 +15,22 @@ from torch import Tensor
 from binolab.diffusion import schedules
 from binolab.music.codec import Codec
 from binolab.music.midi import RESOLUTION
-from binolab.networks import NETWORKS, Denoiser, UNet
+from binolab.networks import NETWORKS, Denoiser
 
-WHOLE = {  # what is told in whole numbers, and between which
-    "T": (1, 100_000), "low": (0, 127), "pitches": (1, 128), "ticks": (1, RESOLUTION),
-    "length": (1, 24_000), "grid": (1, RESOLUTION), "planes": (1, 32),
+WHOLE = {  # whole numbers, and between which
+    "T": (1, 100_000),
+    "low": (0, 127),
+    "pitches": (1, 128),
+    "ticks": (1, RESOLUTION),
+    "length": (1, 24_000),
+    "grid": (1, RESOLUTION),
+    "planes": (1, 32),
 }
-KINDS: dict[type, list] = {  # of JSON, for ours
-    int: [int], float: [int, float], bool: [bool], tuple: [list, tuple]
+JSON: dict[type, list[type]] = {  # the types in a file that a default's type accepts
+    int: [int],
+    float: [int, float],
+    bool: [bool],
+    tuple: [list, tuple],
 }
 
 
@@ -32,25 +40,25 @@ class Card:
 
     Attributes
     ----------
-    network, arguments : str, dict
+    network, arguments
         A name in `networks.NETWORKS`, and what it is called with.
     prior : float, or nested list (K, P) or (K, 1)
         ρ, of all bits or of each kind and pitch.
     schedule, T
         A name in `schedules.SCHEDULES` and its parameters; steps.
-    low, pitches : int
+    low, pitches
         Rolls hold MIDI notes `low` to ``low + pitches - 1``.
-    ticks, length : int
+    ticks, length
         Ticks a beat, and of a window.
-    grid, planes : int
+    grid, planes
         Columns a beat of the bits (`music.codec`); 1, or one plane for each voice.
-    start, trained : str, dict, optional
+    start, trained
         What the weights began from, and the settings that they were trained with.
 
     Raises
     ------
     ValueError
-        Naming the fault, unless it tells all that sampling must know.
+        With the fault, if a value is not what sampling needs.
     """
 
     network: str
@@ -75,23 +83,25 @@ class Card:
             if type(value) is not int or not least <= value <= most:
                 raise ValueError(f"{name} must be a whole number from {least} to {most:,}")
         if self.low + self.pitches > 128:
-            raise ValueError(
-                f"{self.pitches} pitches from MIDI {self.low} go beyond MIDI 127")
+            raise ValueError(f"{self.pitches} pitches from MIDI {self.low} go beyond MIDI 127")
         if self.length % self.ticks:
             raise ValueError(f"length must be whole beats of {self.ticks} ticks")
         rows = self.prior if isinstance(self.prior, list) else [[self.prior]] * self.kinds
         wide = {len(row) if isinstance(row, list) else 0 for row in rows}
-        if len(rows) != self.kinds or wide not in ({1}, {self.pitches}) or not all(
+        right = len(rows) == self.kinds and wide in ({1}, {self.pitches})
+        if not right or not all(
             type(rho) in (int, float) and 0 < rho < 1 for row in rows for rho in row
         ):
             raise ValueError("prior must be between 0 and 1, one or a row for each kind of bit")
         if not isinstance(self.network, str) or self.network not in NETWORKS:
             raise ValueError(f"network must be one of {', '.join(NETWORKS)}")
         if self.kinds > 1 and self.network != "BeatTransformer":
-            raise ValueError(f"{self.network} takes one plane of ticks, BeatTransformer a coarser "
-                             "grid and more planes")
-        given, known = self.schedule, schedules.SCHEDULES
-        if not isinstance(given, (list, tuple)) or not given or given[0] not in list(known):
+            raise ValueError(
+                f"{self.network} takes one plane of ticks, BeatTransformer a coarser grid and more "
+                "planes"
+            )
+        given, known = self.schedule, list(schedules.SCHEDULES)
+        if not isinstance(given, (list, tuple)) or not given or given[0] not in known:
             raise ValueError(f"schedule must be one of {', '.join(known)}")
         try:
             alpha_bar = self.alpha_bar()
@@ -135,10 +145,10 @@ class Card:
             raise ValueError("the arguments are no table")
         known = inspect.signature(NETWORKS[self.network]).parameters
         for name, value in self.arguments.items():
-            if name in known and name == "prior" and value == self.prior:  # was checked above
+            if name == "prior" and name in known and value == self.prior:  # checked already
                 continue
             usual = known[name].default if name in known else None
-            sound = type(value) in KINDS.get(type(usual), [])
+            sound = type(value) in JSON.get(type(usual), [])
             if type(usual) is int:
                 sound = sound and value >= (name != "mixers")
             if isinstance(usual, tuple):
@@ -149,27 +159,27 @@ class Card:
             raise ValueError("the card tells of more layers than the file holds")
         with torch.device("meta"):
             network = self.build()
-        stride, pitches = network.stride, getattr(network, "pitches", self.pitches)
-        if pitches != self.pitches or isinstance(network, UNet) and pitches % stride:
+        stride, kinds, pitches = network.stride, network.kinds, network.pitches
+        fits = self.pitches % stride == 0 if pitches is None else self.pitches == pitches
+        if not fits:
             raise ValueError(f"the network does not take {self.pitches} pitches")
-        if getattr(network, "kinds", 1) != self.kinds:
+        if kinds != self.kinds:
             raise ValueError(f"the network does not take {self.kinds} kinds of bit")
         if self.length % (stride * self.codec.span):
             raise ValueError(f"the network does not take a length of {self.length} ticks")
         return network
 
     def json(self) -> str:
-        """As text; what is not told is left out."""
+        """As text; what is None is left out."""
         return json.dumps({k: v for k, v in asdict(self).items() if v is not None})
 
     @classmethod
     def read(cls, text: str | None) -> Card:
-        """From the text of `json`. What is not known to this version is passed over."""
-        told = json.loads(text or "null")
-        if not isinstance(told, dict):
+        """From the text of `json`. Names that this version does not know are ignored."""
+        table = json.loads(text or "null")
+        if not isinstance(table, dict):
             raise ValueError("the card is missing or no table")
-        known = fields(cls)
-        missing = [f.name for f in known if f.default is MISSING and f.name not in told]
-        if missing:
-            raise ValueError(f"the card has no {missing[0]}")
-        return cls(**{f.name: told[f.name] for f in known if f.name in told})
+        for field in fields(cls):
+            if field.default is MISSING and field.name not in table:
+                raise ValueError(f"the card has no {field.name}")
+        return cls(**{f.name: table[f.name] for f in fields(cls) if f.name in table})

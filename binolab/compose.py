@@ -100,8 +100,9 @@ class Where(How, total=False):
     pedal: bool
 
 
-def generate(out: Target = None, *, tempo: float = 100.0, beats: int | None = None,
-             **how: Unpack[How]) -> Pieces:
+def generate(
+    out: Target = None, *, tempo: float = 100.0, beats: int | None = None, **how: Unpack[How]
+) -> Pieces:
     """Write a piece from nothing.
 
     Parameters
@@ -129,14 +130,16 @@ def generate(out: Target = None, *, tempo: float = 100.0, beats: int | None = No
     model = job.loaded()
     length = _whole(beats, model)
     nothing = midi.blank(tempo)
-    given = Given(nothing, meter.grid(nothing, model.ticks, least=length // model.ticks), [],
-                  model.low)
+    given = Given(
+        nothing, meter.grid(nothing, model.ticks, least=length // model.ticks), [], model.low
+    )
     whole = torch.zeros(model.pitches, length)
     return job.write(model, given, whole, whole > 0, 0, length)
 
 
-def complete(piece: Source, out: Target = None, *, keep: float | None = None,
-             **where: Unpack[Where]) -> Pieces:
+def complete(
+    piece: Source, out: Target = None, *, keep: float | None = None, **where: Unpack[Where]
+) -> Pieces:
     """Keep the beginning of a piece and write the rest.
 
     Parameters
@@ -162,7 +165,8 @@ def complete(piece: Source, out: Target = None, *, keep: float | None = None,
     if not 1 / ticks <= kept < (stop - start) / ticks:
         raise ValueError(
             f"`keep` must be more than 0 and less than the {(stop - start) / ticks:g} beats that "
-            f"the piece is to have, got {kept:g}" + " (the whole piece)" * (keep is None))
+            f"the piece is to have, got {kept:g}" + " (the whole piece)" * (keep is None)
+        )
     first = start + round(kept * ticks)
     free = task.columns(first, stop)
     if task.beats is not None and task.options["at"] is None:  # nothing is left behind the end
@@ -170,8 +174,14 @@ def complete(piece: Source, out: Target = None, *, keep: float | None = None,
     return task.write(free)
 
 
-def infill(piece: Source, out: Target = None, *, begin: float | str, end: float | str,
-           **where: Unpack[Where]) -> Pieces:
+def infill(
+    piece: Source,
+    out: Target = None,
+    *,
+    begin: float | str,
+    end: float | str,
+    **where: Unpack[Where],
+) -> Pieces:
     """Write the beats from `begin` to `end` of a piece; the rest is kept.
 
     begin, end : a beat, counted from 0, or "bar:9". Other parameters as in `complete`.
@@ -184,12 +194,20 @@ def infill(piece: Source, out: Target = None, *, begin: float | str, end: float 
         ticks = task.model.ticks
         raise ValueError(
             f"`begin` and `end` must be rising beats of the piece, {task.start / ticks:g} to "
-            f"{task.stop / ticks:g}; got {begin} and {end}")
+            f"{task.stop / ticks:g}; got {begin} and {end}"
+        )
     return task.write(task.columns(first, last))
 
 
-def harmonize(piece: Source, out: Target = None, *, melody: str | int | None = None,
-              replace: bool = False, rests: str = "lead", **where: Unpack[Where]) -> Pieces:
+def harmonize(
+    piece: Source,
+    out: Target = None,
+    *,
+    melody: str | int | None = None,
+    replace: bool = False,
+    rests: str = "lead",
+    **where: Unpack[Where],
+) -> Pieces:
     """Write what lies below a melody.
 
     Parameters
@@ -222,13 +240,16 @@ def harmonize(piece: Source, out: Target = None, *, melody: str | int | None = N
     if not replace:
         free &= ~task.covered()
     if not free[:, first : last + 1].any():
-        raise ValueError(f"{task.name}: there is no room to write below the melody; move it up, "
-                         "with `transpose` 12 say, or name another `melody`")
+        raise ValueError(
+            f"{task.name}: there is no room to write below the melody; move it up, "
+            "with `transpose` 12 say, or name another `melody`"
+        )
     return task.write(free, harmony=True)
 
 
-def vary(piece: Source, out: Target = None, *, strength: float = 0.75,
-         **where: Unpack[Where]) -> Pieces:
+def vary(
+    piece: Source, out: Target = None, *, strength: float = 0.75, **where: Unpack[Where]
+) -> Pieces:
     """Write a variation of a piece.
 
     `strength` is the place on the noise schedule, 0 to 1: 0 leaves the piece as it is, 1 is all
@@ -236,7 +257,8 @@ def vary(piece: Source, out: Target = None, *, strength: float = 0.75,
     """
     if not 0 <= strength <= 1:
         raise ValueError(
-            f"`strength` must be between 0 (as it is) and 1 (all new), got {strength:g}")
+            f"`strength` must be between 0 (as it is) and 1 (all new), got {strength:g}"
+        )
     task = Task(piece, out, **where)
     stop = min(task.end, task.stop) if strength else task.start
     return task.write(task.columns(task.start, stop), strength=strength)
@@ -272,8 +294,9 @@ class Job:
         self.first = secrets.randbelow(2**31) if self.seed is None else self.seed
         if out is None or hasattr(out, "write"):
             if self.plot or self.audio or out is not None and self.n > 1:
-                raise ValueError("`plot`, `audio` and `n` write several files: name a MIDI file, "
-                                 "`out`")
+                raise ValueError(
+                    "`plot`, `audio` and `n` write several files: name a MIDI file, `out`"
+                )
             self.stream = out
             self.targets = [{} for _ in range(self.n)]
             return
@@ -295,8 +318,18 @@ class Job:
             return self.model
         return load(self.model, self.where)
 
-    def write(self, model: Model, given: Given, whole: Tensor, known: Tensor, start: int,
-              stop: int, *, strength: float = 1.0, harmony: bool = False) -> Pieces:
+    def write(
+        self,
+        model: Model,
+        given: Given,
+        whole: Tensor,
+        known: Tensor,
+        start: int,
+        stop: int,
+        *,
+        strength: float = 1.0,
+        harmony: bool = False,
+    ) -> Pieces:
         """Write the cells of ticks `start` to ``stop - 1`` that are not known; (P, L) both."""
         _check_length(given, stop)
         if self.audio:
@@ -304,16 +337,30 @@ class Job:
         x, kept = (a[None, None, :, start:stop] for a in (whole, known))
         calls = round(self.steps * strength) * len(sliding.plan(model, kept))
         made = []
-        with ExitStack() as stack, tqdm(
-            total=calls * self.n, desc="writing", unit="step", leave=False, delay=1,
-            disable=None if self.progress is None else not self.progress,
-        ) as bar:
+        with (
+            ExitStack() as stack,
+            tqdm(
+                total=calls * self.n,
+                desc="writing",
+                unit="step",
+                leave=False,
+                delay=1,
+                disable=None if self.progress is None else not self.progress,
+            ) as bar,
+        ):
             for i, paths in enumerate(self.targets):  # one at a time: alone, a seed makes the same
                 generator = torch.Generator(self.where).manual_seed((self.first + i) % 2**63)
                 result = whole.clone()
                 result[:, start:stop] = sliding.paint(
-                    model, x, kept, sampler=self.sampler, steps=self.steps, bit=self.bit,
-                    strength=strength, device=self.where, generator=generator,
+                    model,
+                    x,
+                    kept,
+                    sampler=self.sampler,
+                    steps=self.steps,
+                    bit=self.bit,
+                    strength=strength,
+                    device=self.where,
+                    generator=generator,
                     callback=lambda k, t, *_: t and bar.update(),
                 )[0, 0]
                 piece = self.edited(given, result.numpy() > 0, known.numpy(), harmony)
@@ -324,7 +371,8 @@ class Job:
                 if "png" in new:
                     shown, roll = (a[:, start:stop].numpy() > 0 for a in (known, result))
                     plotting.picture(roll, known=shown, **model.axes).savefig(
-                        new["png"], format="png", dpi=plotting.DPI)
+                        new["png"], format="png", dpi=plotting.DPI
+                    )
                 if "mp3" in new:
                     new["mp3"].write_bytes(audio.mp3(audio.play(piece)))
         if self.stream:
@@ -378,8 +426,21 @@ class Job:
 class Task:
     """A given piece, opened: its grid, what the model is shown, and the part to work on."""
 
-    def __init__(self, piece, out, *, melody=None, harmony=False, at=None, beats=None,
-                 beat=None, pickup="auto", transpose="auto", pedal=False, **how):
+    def __init__(
+        self,
+        piece,
+        out,
+        *,
+        melody=None,
+        harmony=False,
+        at=None,
+        beats=None,
+        beat=None,
+        pickup="auto",
+        transpose="auto",
+        pedal=False,
+        **how,
+    ):
         self.job = Job(out, **how)
         unit = None if beat is None else meter.named(beat)
         if pickup != "auto":
@@ -403,7 +464,8 @@ class Task:
         if not 0 <= self.start < self.end:
             raise ValueError(
                 f"`at` must be a beat of the piece, 0 to {self.end // model.ticks - 1}, or bar:1 "
-                f"to bar:{len(self.grid.bars)}; got {at}")
+                f"to bar:{len(self.grid.bars)}; got {at}"
+            )
         if self.beats is not None:
             self.stop = self.start + self.beats
         elif at is not None:
@@ -419,14 +481,17 @@ class Task:
         near = [n for n in self.sung if first <= n.start < last] or self.sung
         self.shift = self._shift(transpose, highest(near) if harmony else near, 12 * harmony)
         rows = range(model.low - self.shift, model.low - self.shift + model.pitches)
-        self.given = Given(self.midi, self.grid, [n for n in notes if n.pitch in rows], model.low,
-                           self.shift)
+        self.given = Given(
+            self.midi, self.grid, [n for n in notes if n.pitch in rows], model.low, self.shift
+        )
         self.rows = torch.tensor([pitch in PIANO for pitch in rows])[:, None]
         if self.shift:
             self._remark(f"moved by {self.shift:+} semitones for the model, and back")
         if hidden := len(notes) - len(self.given.notes):
-            self._remark(f"{hidden} notes outside MIDI {rows[0]} to {rows[-1]} are kept, and not "
-                         "shown to the model")
+            self._remark(
+                f"{hidden} notes outside MIDI {rows[0]} to {rows[-1]} are kept, and not "
+                "shown to the model"
+            )
 
     def _remark(self, text):
         warnings.warn(f"{self.name}: {text}", Remark, stacklevel=5)
@@ -438,7 +503,8 @@ class Task:
             number = text.removeprefix("bar:")
             if not number.isdecimal() or not 1 <= int(number) <= len(self.grid.bars):
                 raise ValueError(
-                    f"`{name}`: the piece has bars 1 to {len(self.grid.bars)}, got {text}")
+                    f"`{name}`: the piece has bars 1 to {len(self.grid.bars)}, got {text}"
+                )
             return self.grid.nearest(self.grid.bars[int(number) - 1])
         try:
             return round(float(Fraction(text)) * self.model.ticks)
@@ -461,8 +527,9 @@ class Task:
     def line(self) -> Tensor:
         """The melody's own notes as bits, (P, L)."""
         shown = set(self.given.notes)
-        own = Given(self.midi, self.grid, [n for n in self.sung if n in shown], self.model.low,
-                    self.shift)
+        own = Given(
+            self.midi, self.grid, [n for n in self.sung if n in shown], self.model.low, self.shift
+        )
         return torch.from_numpy(own.roll(self.model.pitches, self.length)).float()
 
     def write(self, free: Tensor, **options) -> Pieces:
@@ -472,8 +539,15 @@ class Task:
         start, stop = self.start, self.start + -(-(self.stop - self.start) // ticks) * ticks
         if stop > self.length:
             whole, free = (F.pad(a, (0, stop - self.length)) for a in (whole, free))
-        return self.job.write(self.model, self.given, whole * ~free if options.get("strength", 1)
-                              == 1 else whole, ~free, start, stop, **options)
+        return self.job.write(
+            self.model,
+            self.given,
+            whole * ~free if options.get("strength", 1) == 1 else whole,
+            ~free,
+            start,
+            stop,
+            **options,
+        )
 
     def _track(self, melody, notes):
         """The notes of the track that is named, or all."""
@@ -500,7 +574,8 @@ class Task:
                 return int(transpose)
             except ValueError:
                 raise ValueError(
-                    f"`transpose` must be auto or semitones, got {transpose}") from None
+                    f"`transpose` must be auto or semitones, got {transpose}"
+                ) from None
         low, high = self.model.low + room, self.model.low + self.model.pitches
         share = {k: np.mean([low <= n.pitch + k < high for n in notes]) for k in OCTAVES}
         return next((k for k in OCTAVES if share[k] >= 0.9), max(share, key=lambda k: share[k]))
@@ -570,7 +645,8 @@ def _check_length(given: Given, stop: int) -> None:
     if quarters > last:
         raise ValueError(
             f"beat {quarters:,} would be written, but a file that counts {resolution:,} ticks a "
-            f"beat holds {last:,}; choose fewer `beats`")
+            f"beat holds {last:,}; choose fewer `beats`"
+        )
 
 
 def _check_sound(given: Given, whole, known, start, stop) -> None:

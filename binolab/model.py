@@ -9,7 +9,6 @@ Chapters: 07 *Training it*, 08 *Sampling*.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 
 from binolab import files
 from binolab.card import Card
+from binolab.diffusion.kernel import Network
 from binolab.music import voices
 from binolab.music.codec import Codec
 from binolab.networks import Denoiser
@@ -36,14 +36,14 @@ class Model:
 
     Attributes
     ----------
-    network : callable
-        P(x_0 = 1 | x_t) = ``network(x_t, alpha_bar_t, known)``: a `Denoiser`, or any function;
+    network
+        P(x_0 = 1 | x_t) = ``network(x_t, alpha_bar_t, known)``: a `Denoiser`, or any function.
         ``dataclasses.replace(model, network=...)`` puts another in its place.
-    card : Card
-        Of which the pitch range, the ticks and ρ are attributes here too.
+    card
+        Its pitch range, ticks and ρ are attributes here too.
     """
 
-    network: Callable
+    network: Network
     card: Card
 
     @property
@@ -53,11 +53,12 @@ class Model:
 
     @property
     def pitches(self) -> int:
+        """Rows of a roll."""
         return self.card.pitches
 
     @property
     def ticks(self) -> int:
-        """Of a beat."""
+        """Ticks of a beat."""
         return self.card.ticks
 
     @property
@@ -66,17 +67,18 @@ class Model:
         return self.card.length
 
     @property
-    def axes(self) -> dict:
+    def axes(self) -> dict[str, int]:
         """``low`` and ``ticks``: what a picture, a MIDI file or a statistic must know of a roll."""
         return {"low": self.card.low, "ticks": self.card.ticks}
 
     @property
     def prior(self) -> float | Tensor:
-        """ρ."""
+        """ρ, on the network's device."""
         return self.card.rho(self.device)
 
     @property
     def codec(self) -> Codec:
+        """Between rolls and the network's bits."""
         return self.card.codec
 
     @property
@@ -89,16 +91,20 @@ class Model:
         """The schedule (T + 1,), float64."""
         return self.card.alpha_bar(T)
 
-    def __call__(self, x_t: Tensor, alpha_bar_t=None, known: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, x_t: Tensor, alpha_bar_t: Tensor | None = None, known: Tensor | None = None
+    ) -> Tensor:
         """P(x_0 = 1 | x_t), bit by bit; shapes (B, K, P, C), (B,), (B, K, P, C)."""
         return self.network(x_t, alpha_bar_t, known)
 
-    def encode(self, x0: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """A roll and its mask as the bits of the network: (B, 1, P, L) -> (B, K, P, C) twice."""
+    def encode(self, x0: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """A roll and its mask as the bits of the network: (B, 1, P, L) -> (B, K, P, C) twice.
+
+        Nothing is known where no mask is given.
+        """
         card = self.card
+        known = torch.zeros_like(x0, dtype=torch.bool) if known is None else known
         bits = card.codec.encode(voices.split(x0, card.planes, known, card.low))
-        if known is None:
-            return bits, None
         return bits, card.codec.known(known.expand(-1, card.planes, -1, -1))
 
     def decode(self, bits: Tensor) -> Tensor:
@@ -107,7 +113,7 @@ class Model:
 
 
 def find(name: str | Path) -> Path:
-    """The file that a model's name means: a shipped name, a `.safetensors` file, or a run folder.
+    """The file of a model: of a shipped name, a `.safetensors` file, or a run folder.
 
     Raises WeightsError, listing the shipped names, when there is none.
     """
@@ -117,16 +123,17 @@ def find(name: str | Path) -> Path:
     path = Path(name)
     path = path / "model.safetensors" if path.is_dir() else path
     if not path.is_file():
-        found = sorted(p.stem for p in files.data_folder().glob("*.safetensors"))
-        names = ", ".join(found) or "none"
+        names = sorted(p.stem for p in files.data_folder().glob("*.safetensors"))
         raise WeightsError(
-            f"{name}: no such model; give a shipped name ({names}), "
+            f"{name}: no such model; give a shipped name ({', '.join(names) or 'none'}), "
             "a .safetensors file, or the folder of a training run"
         )
     return path
 
 
-def save(path: str | Path, network: nn.Module, card: Card, dtype=torch.float16) -> None:
+def save(
+    path: str | Path, network: nn.Module, card: Card, dtype: torch.dtype = torch.float16
+) -> None:
     """Write a network and its card, whole or not at all. Half precision unless told otherwise."""
     from safetensors.torch import save as packed
 
@@ -139,11 +146,7 @@ def save(path: str | Path, network: nn.Module, card: Card, dtype=torch.float16) 
 def load(name: str | Path = "best", device: str | torch.device = "cpu") -> Model:
     """Read a model, in evaluation mode and single precision.
 
-    Parameters
-    ----------
-    name : str or Path
-        `"best"`, `"unet"`, a `.safetensors` file, or the folder of a training run.
-    device : str or torch.device
+    `name` is "best", "unet", a `.safetensors` file, or the folder of a training run.
 
     Raises
     ------
@@ -153,25 +156,21 @@ def load(name: str | Path = "best", device: str | torch.device = "cpu") -> Model
     from safetensors import SafetensorError, safe_open
 
     path = find(name)
+    faults = SafetensorError, OSError, LookupError, ArithmeticError, RuntimeError, TypeError
     try:
         with safe_open(str(path), framework="pt") as file:
             card = Card.read((file.metadata() or {}).get("card"))
-            found = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
-            fault = unlike(card.outline(len(found)), found)
-            if fault:
-                raise ValueError(fault)
-            state = {key: file.get_tensor(key).float() for key in found}  # the memory begins here
+            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
+            check_shapes(card.outline(len(shapes)), shapes)
+            state = {key: file.get_tensor(key).float() for key in shapes}  # memory begins here
         most = torch.finfo(torch.float16).max  # `save` writes no more
         wild = [key for key, value in state.items() if not (value.abs() <= most).all()]
         if wild:
             raise ValueError(f"{wild[0]} holds numbers that are not finite, or beyond {most:,.0f}")
-        network = card.build()
+        network = card.build().eval()
         network.load_state_dict(state)
-        layer = overflowing(network.eval())
-        if layer:
-            raise ValueError(f"the numbers in {layer} go beyond {REACH:,.0f}")
-    except (SafetensorError, OSError, LookupError, ArithmeticError, RuntimeError, TypeError,
-            ValueError) as error:
+        check_products(network)
+    except (*faults, ValueError) as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise WeightsError(
             f"{path}: not weights of this program ({reason}); train them again or copy them whole"
@@ -179,37 +178,36 @@ def load(name: str | Path = "best", device: str | torch.device = "cpu") -> Model
     return Model(network.to(device), card)
 
 
-def unlike(network: nn.Module, found: dict) -> str | None:
-    """What is wrong with the shapes that a file holds, by name, for a network; None if nothing."""
+def check_shapes(network: nn.Module, shapes: dict[str, tuple[int, ...]]) -> None:
+    """ValueError unless a file holds, by name, tensors of the shapes of a network's."""
     wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    for name in sorted(wanted.keys() | found.keys()):
-        if wanted.get(name) != found.get(name):
-            return (f"{name} is {found.get(name, 'missing')} in the file, "
-                    f"{wanted.get(name, 'nothing')} by its card")
-    return None
+    for name in sorted(wanted.keys() | shapes.keys()):
+        if wanted.get(name) != shapes.get(name):
+            raise ValueError(
+                f"{name} is {shapes.get(name, 'missing')} in the file, "
+                f"{wanted.get(name, 'nothing')} by its card"
+            )
 
 
 @torch.no_grad()
-def overflowing(network: Denoiser) -> str | None:
-    """The name of a layer that takes or gives more than `REACH` for short rolls; None if none does.
+def check_products(network: Denoiser) -> None:
+    """ValueError if a layer takes or gives more than `REACH` for short rolls.
 
     Weights can each be finite, and their products not.
     """
-    found = []
 
-    def watch(name, layer, given, answer):
+    def watch(name: str, layer: nn.Module, given: tuple, answer: Tensor) -> None:
         if not all(value.abs().max() <= REACH for value in (*given, answer)):  # nan is no less
-            found.append(name)
+            raise ValueError(f"the numbers in {name} go beyond {REACH:,.0f}")
 
-    hooks = [layer.register_forward_hook(partial(watch, name))
-             for name, layer in network.named_modules() if not any(layer.children())]
+    leaves = [(name, m) for name, m in network.named_modules() if not any(m.children())]
+    hooks = [layer.register_forward_hook(partial(watch, name)) for name, layer in leaves]
     stride = network.stride
-    shape = 2, getattr(network, "kinds", 1), getattr(network, "pitches", stride), 2 * stride
+    shape = 2, network.kinds, network.pitches or stride, 2 * stride
     bits = torch.rand(shape, generator=torch.Generator().manual_seed(0)).round()
     network(bits, torch.tensor([0.0, 0.99]))
     for hook in hooks:
         hook.remove()
-    return found[0] if found else None
 
 
 def pick_device(device: str = "auto") -> torch.device:

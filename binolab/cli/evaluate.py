@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import shlex
 import sys
-import time
 from argparse import Namespace
 from pathlib import Path
 
 from binolab import datasets, files
 from binolab.compose import MOST
-from binolab.evaluation import page, report
+from binolab.evaluation import report
+from binolab.evaluation.evaluate import evaluate
 from binolab.model import load, pick_device
 
 TOLD = ("model", "data", "split", "n", "steps", "sampler", "bit", "seed")
@@ -22,8 +22,8 @@ TOLD = ("model", "data", "split", "n", "steps", "sampler", "bit", "seed")
 def carry_out(options: Namespace) -> None:
     """Write REPORT.md, .json and .png, and print the first."""
     path = Path(options.out)
-    path = path.with_suffix("") if path.suffix in page.ENDINGS else path
-    for file in (path, *page.paths(path)):
+    path = path.with_suffix("") if path.suffix in report.ENDINGS else path
+    for file in (path, *report.paths(path)):
         files.check_writable(file)
     for name, least in (("n", 2), ("steps", 1)):
         if not least <= getattr(options, name) <= MOST[name]:
@@ -34,17 +34,13 @@ def carry_out(options: Namespace) -> None:
     music = datasets.load(options.data, split=options.split, low=model.low, pitches=model.pitches)
     if music.training is music.held_out:
         raise ValueError(f"{options.data}: one piece cannot be held out of itself; add another")
-    real, _ = report.cut(music.held_out, model), report.cut(music.training, model)
-    given = {name: getattr(options, name) for name in ("steps", "sampler", "bit", "seed")}
-    given |= {"batch": 2 if device.type == "cpu" else 64, "progress": sys.stderr.isatty()}
-    started = time.perf_counter()
-    made = report.sample(model, options.n, **given)
-    seconds = (time.perf_counter() - started) / options.n
-    document = report.evaluate(
-        model, music.held_out, music.training, n=options.n, made=made, **given,
+    given = {name: getattr(options, name) for name in ("n", "steps", "sampler", "bit", "seed")}
+    document, sets = evaluate(
+        model, music.held_out, music.training, **given,
         likelihood=not options.no_likelihood, prompts=not options.no_harmonization,
+        batch=2 if device.type == "cpu" else 64, progress=sys.stderr.isatty(),
     )
     command = shlex.join(w for name in TOLD for w in (f"--{name}", str(getattr(options, name))))
     document["facts"] |= {"model": options.model, "command": f"binolab evaluate {command}",
-                          "data": options.data, "seconds_a_roll": seconds}
-    print(page.write(path, document, made, real))
+                          "data": options.data}
+    print(report.write(path, document, sets["made"], sets["held_out"]))

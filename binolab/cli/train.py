@@ -20,10 +20,11 @@ import torch
 from matplotlib.figure import Figure
 
 from binolab import datasets, files
-from binolab.evaluation import page, report
+from binolab.evaluation import report
+from binolab.evaluation.evaluate import evaluate, sample
 from binolab.model import load
 from binolab.music import rolls
-from binolab.show import audio, plotting
+from binolab.show import audio, curves, plotting
 from binolab.training import batches, checkpoints, devices, loop
 from binolab.training.config import PRESETS
 
@@ -179,20 +180,14 @@ def leave(folder, music, *, name, command=None, seed=0, share=0.1, device="cpu",
     few = {k: thin(getattr(music, k), model.length, most) for k, most in WINDOWS.items()}
     options = {"n": n, "steps": STEPS, "seed": seed, "batch": batch, "progress": progress}
     try:
-        begun = time.perf_counter()
-        made = report.sample(model, **options)
-        seconds = (time.perf_counter() - begun) / n
-        document = report.evaluate(
-            model, few["held_out"], few["training"], made=made, likelihood=whole,
-            prompts=whole, **options,
-        )
+        document, sets = evaluate(
+            model, few["held_out"], few["training"], likelihood=whole, prompts=whole, **options)
     except ValueError as error:  # too little music: the weights and the samples are there
         yield f"no report: {error}"
         return
-    document["facts"] |= {
-        "model": str(folder), "data": str(name), "seconds_a_roll": seconds,
-    } | ({"command": command} if command else {})
-    page.write(folder / "report", document, made, report.cut(few["held_out"], model))
+    document["facts"] |= {"model": str(folder), "data": str(name)}
+    document["facts"] |= {"command": command} if command else {}
+    report.write(folder / "report", document, sets["made"], sets["held_out"])
     yield f"{folder / 'report.md'}, .json, .png: {n} rolls beside held-out music"
 
 
@@ -223,10 +218,10 @@ def thin(pieces, length, most):
 
 
 def write_samples(folder, model, tempo, **options):
-    """A few pieces from nothing, as MIDI, MP3 and PNG; `options` as for `report.sample`."""
+    """A few pieces from nothing, as MIDI, MP3 and PNG; `options` as for `evaluate.sample`."""
     target = Path(folder) / "samples"
     target.mkdir(exist_ok=True)
-    made = report.sample(model, SAMPLES, **options)
+    made = sample(model, SAMPLES, **options)
     grid = model.axes
     for i, roll in enumerate(made, 1):
         midi = rolls.to_midi(roll, tempo=tempo, **grid)
@@ -242,7 +237,7 @@ def curve(folder):
     rows = checkpoints.Log(folder).rows()
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    plotting.plot_loss([{k: v for k, v in r.items() if k != "valid"} for r in rows], ax=left)
+    curves.plot_loss(rows, left)
     measured = [r for r in rows if "valid" in r]
     bounds = [r["valid"]["bound"] for r in measured]
     right.plot([r["step"] for r in measured], bounds, "o-", ms=3, lw=1.4, color=plotting.MADE)

@@ -2,7 +2,7 @@
 
     schedules    how fast bits are lost: ᾱ_t, β_t                               Eq. 4, 5
     kernel       noise flips bits, and Bayes' rule                              Eq. 3, 7, 8
-    loss         what a network is asked to lessen                              §5
+    loss         what training makes small                                       §2
     sampling     from noise back to a roll                                      Algorithm 1
     prompting    what is known and what is free                                 §8, Fig. 5-8
     sliding      pieces that are longer than the window

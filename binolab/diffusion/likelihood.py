@@ -10,57 +10,63 @@ thinks of a clean roll (Sohl-Dickstein et al., 2015; Ho et al., 2020, Eq. 5):
 The first term is 0 where ᾱ_T = 0. Given x_t, q and p are products over cells, so each term is a
 sum over cells. The expectations, over x_t ~ q(x_t | x_0), are drawn.
 
-*Why it stays a bound.* The arithmetic is in double precision, for at T = 1000 a step flips a cell
-about once in a thousand. The reverse kernel is kept within [10⁻¹⁵, 1 - 10⁻¹⁵]: this changes the
-model, not its bound, and what is bounded is the model so changed.
+*Why it stays a bound.* The arithmetic is in double precision: at T = 1000 a step flips a cell
+about once in a thousand. The reverse kernel is kept within [10⁻¹⁵, 1 - 10⁻¹⁵]. This changes the
+model, and the bound is that of the model so changed.
 
-*Cells that are given.* Known cells stay clean in every x_t and are not counted: the bound is then
-on -ln p(other cells | known cells), for any function of x_t may serve as the network. Padding is
-known silence. It tells nothing of a piece but its length, so -ln p(piece | length) is bounded.
+*Cells that are given.* Known cells stay clean in every x_t and are not counted. The bound is then
+on -ln p(other cells | known cells), because any function of x_t may serve as the network. Padding
+is known silence. It tells only the length of a piece, so -ln p(piece | length) is bounded.
 
 Chapter: 14 *How good is it?*
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Generator, Tensor
 from torch.nn import functional as F
+from tqdm import tqdm
 
 from binolab.diffusion import kernel
+from binolab.diffusion.kernel import Network, Number
 
 SUREST = 1e-15  # no closer to 0 or 1 does the reverse kernel come
 
 
-def divergence(a, b):
+def divergence(a: Tensor, b: Tensor) -> Tensor:
     """KL(B(a) ‖ B(b)) in nats, with 0 · ln 0 = 0."""
 
-    def half(a, b):
+    def half(a: Tensor, b: Tensor) -> Tensor:
         return torch.xlogy(a, a) - torch.xlogy(a, b)
 
     return half(a, b) + half(1 - a, 1 - b)
 
 
-def prior_term(x0, alpha_bar_T, prior):
+def prior_term(x0: Tensor, alpha_bar_T: Number, prior: Number) -> Tensor:
     """KL(q(x_T | x_0) ‖ B(ρ)), nats a cell: what the last noise remembers. As `step_term`."""
     prior = torch.as_tensor(prior, dtype=torch.float64, device=x0.device)
     return divergence(kernel.forward_probability(x0.double(), alpha_bar_T, prior), prior)
 
 
-def step_term(h, x0, x_t, alpha_bar_s, alpha_bar_t, prior):
+def step_term(
+    h: Tensor, x0: Tensor, x_t: Tensor, alpha_bar_s: Number, alpha_bar_t: Number, prior: Number
+) -> Tensor:
     """KL(q(x_s | x_t, x_0) ‖ p(x_s | x_t)): nats a cell, float64, differentiable in `h`.
 
     For s = 0 it is the reconstruction -ln p(x_0 | x_t): given x_0, the posterior is certain.
 
     Parameters
     ----------
-    h : float tensor (B, …)
+    h : (B, …)
         P(x_0 = 1 | x_t), the network's. A sigmoid in single precision is flat beyond 17 nats:
         to learn from sure mistakes, give ``torch.sigmoid(logits.double())``.
-    x0, x_t : float tensors (B, …) of bits
+    x0, x_t : (B, …) of bits
     alpha_bar_s, alpha_bar_t, prior : as for `kernel.posterior`
 
     Chapter: 14.
@@ -82,86 +88,96 @@ class Estimate(NamedTuple):
 class Bound:
     """Upper bounds on -ln p of N pieces, in nats: float64 tensors (N,).
 
-    `prior`, `steps` and `reconstruction` are the three terms, `nats` their sum; `error` is its
-    standard error, from the draws of t and x_t (the pieces are taken as they are); `ticks` are
-    the lengths. The means are `Estimate`s.
+    `prior`, `steps` and `reconstruction` are the three terms, `nats` their sum. `error` is its
+    standard error, from the draws of t and x_t. `ticks` are the lengths.
     """
 
-    prior: torch.Tensor
-    steps: torch.Tensor
-    reconstruction: torch.Tensor
-    error: torch.Tensor
-    ticks: torch.Tensor
+    prior: Tensor
+    steps: Tensor
+    reconstruction: Tensor
+    error: Tensor
+    ticks: Tensor
 
     @property
-    def nats(self):
+    def nats(self) -> Tensor:
         return self.prior + self.steps + self.reconstruction
 
     @property
-    def per_roll(self):
+    def per_roll(self) -> Estimate:
+        """The mean over pieces."""
         return self._over(len(self.ticks))
 
     @property
-    def per_tick(self):
-        """Over all ticks of all pieces alike: a long piece weighs more."""
-        return self.per_frame(1)
+    def per_tick(self) -> Estimate:
+        """The mean over all ticks of all pieces: a long piece weighs more."""
+        return self._over(self.ticks.sum())
 
-    def per_frame(self, ticks_a_frame):
-        """Nats a frame: at 24 ticks a beat, 6 are a sixteenth and 24 a quarter."""
-        return self._over(self.ticks.sum() / ticks_a_frame)
-
-    def _over(self, count):
+    def _over(self, count: Number) -> Estimate:
         return Estimate(float(self.nats.sum() / count), float(self.error.norm() / count))
 
-    def whole(self):
+    def whole(self) -> Bound:
         """Its parts as one piece, N = 1: the bound of a model that writes them independently."""
         total = {f.name: getattr(self, f.name).sum(0, keepdim=True) for f in fields(self)}
         return Bound(**total | {"error": self.error.norm(keepdim=True)})
 
     @staticmethod
-    def join(bounds):
+    def join(bounds: Sequence[Bound]) -> Bound:
         """One bound of the pieces of several."""
         return Bound(*(torch.cat([getattr(b, f.name) for b in bounds]) for f in fields(Bound)))
 
 
-def belief(model, x_t, alpha_bar_t, known=None):
+def belief(
+    network: Network, x_t: Tensor, alpha_bar_t: Tensor, known: Tensor | None = None
+) -> Tensor:
     """The network's P(x_0 = 1 | x_t) in float64, from its logits where it has them."""
-    if hasattr(model, "logits"):
-        return torch.sigmoid(model.logits(x_t, alpha_bar_t, known).double())
-    return model(x_t, alpha_bar_t, known).double()
+    if hasattr(network, "logits"):
+        return torch.sigmoid(network.logits(x_t, alpha_bar_t, known).double())
+    return network(x_t, alpha_bar_t, known).double()
 
 
 @torch.no_grad()
-def bound(model, x0, alpha_bar, *, prior, known=None, valid=None, steps=None, draws=1,
-          generator=None, progress=False, batch=32):
+def bound(
+    network: Network,
+    x0: Tensor,
+    alpha_bar: Tensor,
+    *,
+    prior: Number,
+    known: Tensor | None = None,
+    valid: Tensor | None = None,
+    steps: int | None = None,
+    draws: int = 1,
+    generator: Generator | None = None,
+    progress: bool = False,
+    batch: int = 32,
+) -> Bound:
     """The bound on -ln p(x_0), roll by roll, estimated without bias.
 
     Parameters
     ----------
-    model : callable, as for the samplers; where it has `logits`, these are read
-    x0 : float tensor (N, 1, P, L) of bits
-    alpha_bar : tensor (T + 1,), a schedule
-    prior : float, or tensor that broadcasts, as (1, 1, P, 1); ρ
-    known, valid : bool tensors that broadcast to `x0`, optional
+    network
+        As for the samplers. Where it has `logits`, these are read.
+    x0 : (N, K, P, C) of bits
+    alpha_bar : (T + 1,), a schedule
+    known, valid : bool tensors that broadcast to `x0`
         Cells whose bits in `x0` are given; cells that are not padding. The network is told of
         both as `known`; padding is silence, whatever `x0` says there.
-    steps : int, optional
+    steps
         Evaluate so many t: t = 1, and one drawn from each of ``steps - 1`` equal parts of 2…T,
-        weighted by the part's size. Every t when not given.
-    draws : int
-        Independent repetitions. The standard error comes from their spread; with one draw, from
-        the differences of neighbouring terms, which errs on the large side (nan if T = 1).
-    generator : torch.Generator, on the device of `x0`
-    progress, batch : show a bar; rolls a network call
+        weighted by the part's size. None is every t.
+    draws
+        Independent repetitions. The standard error comes from their spread. With one draw it comes
+        from the differences of neighbouring terms, which errs on the large side (nan if T = 1).
+    generator : on the device of `x0`
+    batch
+        Rolls a network call.
 
-    Returns
-    -------
-    Bound. A ValueError names a wrong shape, schedule or number of steps.
+    Raises
+    ------
+    ValueError
+        For a wrong shape, schedule or number of steps.
 
     Chapter: 14.
     """
-    from tqdm import tqdm
-
     T, device = len(alpha_bar) - 1, x0.device
     steps = T if steps is None else steps
     if x0.dim() != 4 or alpha_bar[0] != 1 or draws < 1 or not min(T, 2) <= steps <= T:
@@ -185,7 +201,7 @@ def bound(model, x0, alpha_bar, *, prior, known=None, valid=None, steps=None, dr
     for job in tqdm(jobs, desc="bounding", unit="call", disable=not progress):
         i, level, below = job // (draws * steps), alpha_bar[t[job]], alpha_bar[t[job] - 1]
         x_t = torch.where(free[i], kernel.forward(x0[i], level, prior, generator), x0[i])
-        h = belief(model, x_t, level.float(), None if told is None else told[i])
+        h = belief(network, x_t, level.float(), None if told is None else told[i])
         cells = step_term(h, x0[i], x_t, below, level, prior)
         terms[job] = torch.where(free[i], cells, 0).sum((1, 2, 3))
     terms = terms.view(len(x0), draws, steps) * size
@@ -198,39 +214,54 @@ def bound(model, x0, alpha_bar, *, prior, known=None, valid=None, steps=None, dr
     return Bound(*(v.cpu() for v in (left, sum(rest, 0 * first), first, error, ticks)))
 
 
-def pieces(model, rolls, alpha_bar, *, prior, window=None, device="cpu", progress=False, **options):
+def pieces(
+    network: Network,
+    rolls: Iterable,
+    alpha_bar: Tensor,
+    *,
+    prior: Number,
+    window: int | None = None,
+    device: str | torch.device = "cpu",
+    progress: bool = False,
+    **options: Any,
+) -> Bound:
     """The bound of whole pieces of any length, from bit arrays (P, L): a `Bound`, N pieces.
 
     A network that takes any length sees each piece at once. With a `window` of so many ticks the
     piece is cut, and the windows' bounds are added: a bound for the model that writes the windows
     independently. The end is filled up with known silence, to the window or to the network's
-    `stride`, and not counted. `options` and all else as for `bound`.
+    `stride`, and not counted. `options` are those of `bound`.
 
     Chapter: 14.
     """
-    from tqdm import tqdm
-
-    found = []
+    bounds = []
     for roll in tqdm(rolls, desc="bounding", unit="piece", disable=not progress):
         roll = torch.as_tensor(roll, dtype=torch.float32, device=device)[None]
-        padding = -roll.shape[-1] % (window or getattr(model, "stride", 1))
+        unit = getattr(network, "stride", 1) if window is None else window
+        padding = -roll.shape[-1] % unit
         cells = F.pad(torch.stack([roll, torch.ones_like(roll)]), (0, padding))
         x0, real = torch.stack(cells.split(window or cells.shape[-1], dim=-1), dim=1)
         valid = real.bool() if padding else None
-        found.append(bound(model, x0, alpha_bar, prior=prior, valid=valid, **options).whole())
-    return Bound.join(found)
+        each = bound(network, x0, alpha_bar, prior=prior, valid=valid, **options)
+        bounds.append(each.whole())
+    return Bound.join(bounds)
 
 
 @torch.no_grad()
-def difficulty(model, x0, *, prior, places=48, generator=None, progress=False):
+def difficulty(
+    network: Network,
+    x0: Tensor,
+    *,
+    prior: Number,
+    places: int = 48,
+    generator: Generator | None = None,
+    progress: bool = False,
+) -> tuple[Tensor, Tensor]:
     """Where on the way from noise to music the nats of the bound lie.
 
     The way is measured by p = ᾱ^(1/3), from 0 (noise) to 1 (clean), and cut in `places` equal
-    parts; each part's share of the bound is that of one small jump at a random place within it.
-
-    Parameters
-    ----------
-    model, x0, prior, generator : as for `bound`; x0 (N, 1, P, L)
+    parts. Each part's share of the bound is that of one small jump at a random place within it.
+    x0 (N, K, P, C); all else as for `bound`.
 
     Returns
     -------
@@ -241,8 +272,6 @@ def difficulty(model, x0, *, prior, places=48, generator=None, progress=False):
 
     Chapter: 08.
     """
-    from tqdm import tqdm
-
     place = torch.linspace(0, 1, places + 1, dtype=torch.float64)
     nats = torch.zeros(places, dtype=torch.float64)
     jump = 0.02 / places
@@ -252,12 +281,12 @@ def difficulty(model, x0, *, prior, places=48, generator=None, progress=False):
             p = place[i].item() + u * (1 / places - jump)
             level, below = (p**3).clamp(min=1e-12), (p + jump) ** 3
             x_t = kernel.forward(batch, level, prior, generator)
-            h = belief(model, x_t, level.float())
+            h = belief(network, x_t, level.float())
             nats[i] += step_term(h, batch, x_t, below, level, prior).sum().cpu()
     return place, nats / (len(x0) * places * jump)
 
 
-def spacing(place, nats, count=41, even=0.15):
+def spacing(place: Tensor, nats: Tensor, count: int = 41, even: float = 0.15) -> Tensor:
     """Levels ᾱ, from 1 down to 0, with as many nats between each two: for `schedules.spaced`.
 
     A share `even` of them is spread evenly in `place` (see `difficulty`), so that steps stay

@@ -9,12 +9,14 @@ Chapters: 10 *Completing and infilling*, 11 *Harmonizing*, 12 *Variations*.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Generator, Tensor
+from torch.nn import functional as F
 
 from binolab.diffusion import kernel, sampling, schedules
+from binolab.diffusion.kernel import Network
 from binolab.music import rolls
 
 if TYPE_CHECKING:  # a model is given, and none is made here
@@ -23,32 +25,29 @@ if TYPE_CHECKING:  # a model is given, and none is made here
 DOUBT = 0.25  # ᾱ at which `polish` reads a finished roll: as if three bits in four were noise
 
 
-def before(x0, tick):
+def before(x0: Tensor, tick: int) -> Tensor:
     """Mask that knows every cell before `tick`. x0 (…, P, L) -> bool, same shape."""
     return (torch.arange(x0.shape[-1], device=x0.device) < tick).expand(x0.shape)
 
 
-def outside(x0, start, end):
-    """Mask that knows every cell but those of ticks `start` to `end - 1`."""
-    tick = torch.arange(x0.shape[-1], device=x0.device)
-    return ((tick < start) | (tick >= end)).expand(x0.shape)
+def outside(x0: Tensor, start: int, end: int) -> Tensor:
+    """Mask that knows every cell except those of ticks `start` to `end - 1`."""
+    return before(x0, start) | ~before(x0, end)
 
 
-def melody_line(x0):
+def melody_line(x0: Tensor) -> Tensor:
     """The highest lit row of every tick, -1 in silence; across a one-tick gap the line goes on.
 
     x0 (…, P, L) of bits -> long (…, L).
     """
-    P = x0.shape[-2]
-    row = torch.arange(P, device=x0.device)[:, None]
+    row = torch.arange(x0.shape[-2], device=x0.device)[:, None]
     top = torch.where(x0 > 0, row, -1).amax(-2)
-    before, after = torch.roll(top, 1, -1), torch.roll(top, -1, -1)
-    gap = (before == after) & (top < before)  # a note struck again: see `rolls`
-    gap[..., 0] = gap[..., -1] = False
-    return torch.where(gap, before, top)
+    last, following = F.pad(top, (1, -1), value=-1), F.pad(top, (-1, 1), value=-1)
+    gap = (last == following) & (top < last)  # a note struck again: see `rolls`
+    return torch.where(gap, last, top)
 
 
-def above_melody(x0):
+def above_melody(x0: Tensor) -> Tensor:
     """Mask that knows the melody and all above it, so that the harmony lies below (paper Fig. 8).
 
     Where the melody rests nothing is known. x0 (…, P, L) -> bool, same shape.
@@ -58,7 +57,7 @@ def above_melody(x0):
     return (line >= 0) & (row >= line)
 
 
-def whole_notes(x0, known):
+def whole_notes(x0: Tensor, known: Tensor) -> Tensor:
     """A mask in which each note that is known for half of its ticks or more is known to its end.
 
     For what was played and not written: a legato melody's notes overlap, and the end of the lower
@@ -71,45 +70,38 @@ def whole_notes(x0, known):
     return known
 
 
-@torch.no_grad()
-def polish(network: Callable, x: Tensor, known: Tensor, x_known: Tensor, calls: int) -> Tensor:
-    """Mend a finished roll: each cell takes the bit that all others make likelier.
-
-    Cells were drawn one by one, so single ticks stray. The network is told that the roll is deep in
-    noise (ᾱ = `DOUBT`), so that each cell weighs little against the rest: an iterated conditional
-    mode (Besag, 1986). What a phrase needs stays, a speck goes.
-    """
-    doubt = torch.full((len(x),), DOUBT, device=x.device)
-    for _ in range(calls):
-        x = torch.where(known, x_known, sampling.to_bit(network(x, doubt, known), "threshold"))
-    return x
-
-
-def paint(model: Model, x_known: Tensor, known: Tensor, *, sampler="refreshed", steps: int = 100,
-          strength: float = 1.0, bit: str = "draw", polishing: int | None = None,
-          generator: Generator | None = None, callback: Callable | None = None) -> Tensor:
+def paint(
+    model: Model,
+    x_known: Tensor,
+    known: Tensor,
+    *,
+    sampler: str | sampling.Step = "refreshed",
+    steps: int = 100,
+    strength: float = 1.0,
+    bit: str = "draw",
+    polishing: int | None = None,
+    generator: Generator | None = None,
+    callback: Callable | None = None,
+) -> Tensor:
     """Write the cells that a mask leaves free. All the other prompts are this one.
 
     Parameters
     ----------
-    model : Model
-    x_known : float tensor (B, 1, P, L) of bits
-        The given roll; what it holds in free cells matters only where `strength` < 1.
-    known : bool tensor, same shape
-    sampler : str or callable
+    x_known : (B, 1, P, L) of bits
+        The given roll. What it holds in free cells matters only where `strength` < 1.
+    known : bool, same shape
+    sampler
         A name in `sampling.SAMPLERS`, or a step of your own.
-    steps : int
-        Steps at full strength, each a call of the network; `gibbs` calls it twice in all but the
-        last.
-    strength : float, 0 to 1
+    steps
+        Steps at full strength, each a call of the network. `gibbs` makes two calls in each step
+        except the last.
+    strength : 0 to 1
         Where on the schedule to begin, t = strength · T: 1 is pure noise, 0 leaves the roll as is.
     bit : {"draw", "threshold"}
         How a probability becomes a bit.
-    polishing : int, optional
-        Calls that mend the finished roll (`polish`); by default the sampler's own, 2 of
-        `refreshed`.
-    generator : torch.Generator
-    callback : callable(t, x_t, x0_hat), optional
+    polishing
+        Calls that mend the finished roll (`polish`). None is the sampler's own: 2 of `refreshed`.
+    callback : callable(t, x_t, x0_hat)
         As in `sampling.sample`, and at the end with (0, x_0, x_0): bits as the network sees them.
 
     Returns
@@ -137,59 +129,87 @@ def paint(model: Model, x_known: Tensor, known: Tensor, *, sampler="refreshed", 
     prior = model.card.rho(x_known.device)  # a network that is a function is on no device
     x_T = kernel.forward(bits, alpha_bar[-1].item(), prior, generator)
     x = sampling.sample(
-        model.network, x_T, alpha_bar, step, corrector=corrector, prior=prior, known=told,
-        x_known=bits, bit=bit, generator=generator, callback=callback,
+        model.network,
+        x_T,
+        alpha_bar,
+        step,
+        corrector=corrector,
+        prior=prior,
+        known=told,
+        x_known=bits,
+        bit=bit,
+        generator=generator,
+        callback=callback,
     )
-    assert told is not None  # as `known` is given
     x = polish(model.network, x, told, bits, calls if polishing is None else polishing)
     if callback:
         callback(0, x, x)
     return torch.where(known, x_known, model.decode(x))  # to the letter, whatever the grid holds
 
 
-def generate(model: Model, n: int = 1, *, length: int | None = None, device="cpu",
-             **options) -> Tensor:
+@torch.no_grad()
+def polish(network: Network, x: Tensor, known: Tensor, x_known: Tensor, calls: int) -> Tensor:
+    """Mend a finished roll: each cell takes the bit that all others make likelier.
+
+    Cells were drawn one by one, so single ticks stray. The network is told that the roll is deep in
+    noise (ᾱ = `DOUBT`), so that each cell weighs little against the rest: an iterated conditional
+    mode (Besag, 1986). What a phrase needs stays, a speck goes.
+    """
+    doubt = torch.full((len(x),), DOUBT, device=x.device)
+    for _ in range(calls):
+        x = torch.where(known, x_known, sampling.to_bit(network(x, doubt, known), "threshold"))
+    return x
+
+
+def generate(
+    model: Model,
+    n: int = 1,
+    *,
+    length: int | None = None,
+    device: str | torch.device = "cpu",
+    **options: Any,
+) -> Tensor:
     """`n` rolls from nothing (paper Fig. 4). Returns (n, 1, P, L); `length` in ticks."""
     nothing = torch.zeros(n, 1, model.pitches, length or model.length, device=device)
     return paint(model, nothing, nothing.bool(), **options)
 
 
-def complete(model: Model, x0: Tensor, tick: int, **options) -> Tensor:
+def complete(model: Model, x0: Tensor, tick: int, **options: Any) -> Tensor:
     """Keep all before `tick`, write the rest (paper Fig. 5)."""
     return paint(model, x0, before(x0, tick), **options)
 
 
-def infill(model: Model, x0: Tensor, start: int, end: int, **options) -> Tensor:
+def infill(model: Model, x0: Tensor, start: int, end: int, **options: Any) -> Tensor:
     """Write ticks `start` to `end - 1`, keep the rest (paper Fig. 6)."""
     return paint(model, x0, outside(x0, start, end), **options)
 
 
-def harmonize(model: Model, melody: Tensor, **options) -> Tensor:
+def harmonize(model: Model, melody: Tensor, **options: Any) -> Tensor:
     """Write what lies below a melody (paper Fig. 8)."""
     return paint(model, melody, above_melody(melody), **options)
 
 
-def vary(model: Model, x0: Tensor, strength: float, **options) -> Tensor:
+def vary(model: Model, x0: Tensor, strength: float, **options: Any) -> Tensor:
     """Noise a roll up to t = strength · T and bring it back (paper Fig. 7)."""
     nothing = torch.zeros_like(x0, dtype=torch.bool)
     return paint(model, x0, nothing, strength=strength, **options)
 
 
-def random_prompts(x0, share, generator):
+def random_prompts(x0: Tensor, share: float, generator: Generator | None) -> Tensor:
     """Masks to train with: a `share` of the batch gets a prompt, the rest none.
 
-    Of these kinds, in equal parts: all but a span of time; all below a random row; random
-    sixteenths of the window (beats, in the paper's); all but a rectangle in time and pitch; of a
-    roll of one plane the melody and above, of one of several whole planes, or random sixteenths of
-    each. x0 (B, V, P, L) -> bool, same shape.
+    Of these kinds, in equal parts: all except a span of time; all below a random row; random
+    sixteenths of the window (beats, in the paper's); all except a rectangle in time and pitch. A
+    roll of one plane also gets the melody and above, a roll of several gets whole planes, or random
+    sixteenths of each. x0 (B, V, P, L) -> bool, same shape.
     """
     B, V, P, L = x0.shape
     device = x0.device
 
-    def uniform(*shape):
+    def uniform(*shape: int) -> Tensor:
         return torch.rand(shape, generator=generator, device=device)
 
-    def span(length, *shape):
+    def span(length: int, *shape: int) -> Tensor:
         """A random stretch, True inside."""
         a, b = (uniform(2, B, 1, 1, 1) * (length + 1)).long().sort(0).values
         place = torch.arange(length, device=device).view(shape)
@@ -197,7 +217,7 @@ def random_prompts(x0, share, generator):
 
     beat = max(L // 16, 1)
 
-    def sixteenths(planes):
+    def sixteenths(planes: int) -> Tensor:
         some = uniform(B, planes, 1, -(-L // beat)) < uniform(B, 1, 1, 1)
         return some.repeat_interleave(beat, -1)[..., :L]
 

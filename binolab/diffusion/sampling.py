@@ -1,20 +1,20 @@
 """Algorithm 1 and its relatives: from noise back to a roll.
 
-One loop, `sample`, asks the network and takes a *step* t -> t - 1. A step is all that samplers
-differ in, and all that a new one has to be:
+One loop, `sample`, asks the network and takes a *step* t -> t - 1. Samplers differ only in the
+step, and a new sampler is a new step:
 
     step(t, x_t, x0_hat, x_T, alpha_bar, prior, generator) -> x_{t-1}
 
 with x_t, x̂_0 and x_T float tensors (B, K, P, C) of bits, `alpha_bar` the levels (steps + 1,) and ρ
-a number or a tensor that broadcasts. `prompting.paint`, every prompt and every command take a name
-of `SAMPLERS` or such a function.
+a number or a tensor that broadcasts. `xor_mask` is the printed one. `prompting.paint`, every prompt
+and every command take a name of `SAMPLERS` or such a function.
 
 Chapter: 08 *Sampling: naive, XOR mask, exact posterior*.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -22,55 +22,46 @@ import torch
 from torch import Generator, Tensor
 
 from binolab.diffusion import kernel
+from binolab.diffusion.kernel import Network, Number
 
-Step = Callable[..., Tensor]
-
-
-def noise(shape, prior: float | Tensor = 0.5, generator: Generator | None = None, device="cpu"):
-    """x_T: a roll of pure noise, each cell lit with probability ρ. Shape (B, 1, P, L)."""
-    probability = torch.as_tensor(prior, dtype=torch.float32, device=device).expand(shape)
-    return kernel.bernoulli(probability, generator)
-
-
-def to_bit(probability: Tensor, rule: str = "draw", generator: Generator | None = None) -> Tensor:
-    """x̂_0 as bits: drawn with the given probability, or 1 where it is at least a half.
-
-    A draw keeps rare notes possible; the threshold (the author's code) keeps only what is more
-    likely than not, which in deep noise is nothing.
-    """
-    if rule == "draw":
-        return kernel.bernoulli(probability, generator)
-    if rule == "threshold":
-        return (probability >= 0.5).to(probability.dtype)
-    raise ValueError(f"bit must be draw or threshold, got {rule!r}")
+Step = Callable[..., Tensor]  # see above
+Corrector = Callable[..., Tensor]  # see `gibbs`
 
 
 @torch.no_grad()
-def sample(network: Callable, x_T: Tensor, alpha_bar: Tensor, step: Step, *,
-           corrector: Callable | None = None, prior: float | Tensor = 0.5,
-           known: Tensor | None = None, x_known: Tensor | None = None, bit: str = "draw",
-           generator: Generator | None = None, callback: Callable | None = None) -> Tensor:
+def sample(
+    network: Network,
+    x_T: Tensor,
+    alpha_bar: Tensor,
+    step: Step,
+    *,
+    corrector: Corrector | None = None,
+    prior: Number = 0.5,
+    known: Tensor | None = None,
+    x_known: Tensor | None = None,
+    bit: str = "draw",
+    generator: Generator | None = None,
+    callback: Callable | None = None,
+) -> Tensor:
     """Algorithm 1: for t = T … 1, x̂_0 from the network, then x_{t-1} from the step.
 
     Parameters
     ----------
-    network : callable
+    network
         ``network(x_t, alpha_bar_t, known)`` -> P(x_0 = 1 | x_t): see `networks.denoiser`.
-    x_T : float tensor (B, K, P, C) of bits
+    x_T : (B, K, P, C) of bits
         Where to begin: pure noise, or a roll with the noise of the schedule's last level.
-    alpha_bar : tensor (steps + 1,)
+    alpha_bar : (steps + 1,)
         Levels to visit, last first; `alpha_bar[0]` = 1. Any sub-schedule will do.
-    step : callable
+    step
         A sampler: see the module.
-    corrector : callable, optional
-        As `gibbs`; called after each step but the last, with one more call of the network.
-    prior : float or tensor, ρ
-    known, x_known : bool and float tensors, shape of `x_T`
+    corrector
+        As `gibbs`. It is called after each step except the last, with one more network call.
+    known, x_known : bool and float, shape of `x_T`
         Cells that are given, and their bits; they are put back after each step (paper §8).
     bit : {"draw", "threshold"}
         As in `to_bit`.
-    generator : torch.Generator
-    callback : callable(t, x_t, x0_hat), optional
+    callback : callable(t, x_t, x0_hat)
         Called in each step, with x_t and the x̂_0 made of it.
 
     Returns
@@ -79,7 +70,7 @@ def sample(network: Callable, x_T: Tensor, alpha_bar: Tensor, step: Step, *,
     """
     levels = alpha_bar.to(x_T.device, torch.float32)
 
-    def put_back(x):
+    def put_back(x: Tensor) -> Tensor:
         return x if known is None or x_known is None else torch.where(known, x_known, x)
 
     x = put_back(x_T)
@@ -94,36 +85,61 @@ def sample(network: Callable, x_T: Tensor, alpha_bar: Tensor, step: Step, *,
     return x
 
 
-def naive(t, x_t, x0_hat, x_T, alpha_bar, prior, generator):
-    """Noise x̂_0 afresh to level t - 1 with Eq. 8 (paper §4, "naive")."""
-    return kernel.forward(x0_hat, alpha_bar[t - 1], prior, generator)
-
-
-def xor_mask(t, x_t, x0_hat, x_T, alpha_bar, prior, generator, uniform=None):
+def xor_mask(
+    t: int,
+    x_t: Tensor,
+    x0_hat: Tensor,
+    x_T: Tensor,
+    alpha_bar: Tensor,
+    prior: Number,
+    generator: Generator | None,
+    uniform: Tensor | None = None,
+) -> Tensor:
     """Algorithm 1's step: put part of the first noise x_T back where it differs from x̂_0.
 
-    The printed β_t is read as the *cumulative* level 1 - ᾱ_{t-1}, as in the author's code, but the
-    last step ends at level 0 and so leaves no stray noise. Where x_T is not pure noise (a
-    variation), the level is relative to its own.
+    The printed β_t is read as the *cumulative* level 1 - ᾱ_{t-1}, as in the author's code. The last
+    step ends at level 0 and so leaves no stray noise. Where x_T is not pure noise (a variation),
+    the level is relative to its own.
 
     As printed the mask is drawn afresh in each step. With `uniform`, numbers of the shape of x_T
     that stay the same, the masks truly shrink.
     """
-    level = (1 - alpha_bar[t - 1]) / (1 - alpha_bar[-1])
-    delta = (x_T != x0_hat).to(x_T.dtype)                       # δ = x_T ⊕ x̂_0
-    if uniform is None:
-        uniform = torch.rand(x_T.shape, generator=generator, device=x_T.device)
-    mask = (uniform < delta * level.to(delta)).to(delta.dtype)  # mask ~ B(δ · β_t)
-    return x0_hat * (1 - mask) + x_T * mask                     # x̂_0 ⊙ (1 - mask) + x_T ⊙ mask
+    beta_t = ((1 - alpha_bar[t - 1]) / (1 - alpha_bar[-1])).to(x_T)
+    delta = (x_T != x0_hat).to(x_T.dtype)  # δ = x_T ⊕ x̂_0
+    mask = kernel.bernoulli(delta * beta_t, generator, uniform)  # mask ~ B(δ β_t)
+    return x0_hat * (1 - mask) + x_T * mask  # x̂_0 ⊙ (1 - mask) + x_T ⊙ mask
 
 
-def posterior(t, x_t, x0_hat, x_T, alpha_bar, prior, generator, refresh=0.0):
+def naive(
+    t: int,
+    x_t: Tensor,
+    x0_hat: Tensor,
+    x_T: Tensor,
+    alpha_bar: Tensor,
+    prior: Number,
+    generator: Generator | None,
+) -> Tensor:
+    """Noise x̂_0 afresh to level t - 1 with Eq. 8 (paper §4, "naive")."""
+    return kernel.forward(x0_hat, alpha_bar[t - 1], prior, generator)
+
+
+def posterior(
+    t: int,
+    x_t: Tensor,
+    x0_hat: Tensor,
+    x_T: Tensor,
+    alpha_bar: Tensor,
+    prior: Number,
+    generator: Generator | None,
+    refresh: float = 0.0,
+) -> Tensor:
     """Draw x_{t-1} from q(x_{t-1} | x_t, x̂_0), Bayes' rule over Eq. 8.
 
     Where x̂_0 is drawn this is the exact reverse kernel, averaged over the network's belief.
-    `refresh` is the chance that a cell forgets x_t and is noised afresh from x̂_0, as in `naive`:
-    both kernels have the marginals of Eq. 8, so any mixture does. 0 keeps what was once drawn,
-    1 is `naive`; between them fresh noise corrects the errors of drawing cells independently.
+    `refresh` is the chance that a cell forgets x_t and is noised afresh from x̂_0, as in `naive`.
+    Both kernels have the marginals of Eq. 8, so any mixture of them has. 0 keeps what was once
+    drawn, 1 is `naive`. Between them, fresh noise corrects the errors of drawing cells
+    independently.
     """
     p = kernel.posterior(x_t, x0_hat, alpha_bar[t - 1], alpha_bar[t], prior)
     if refresh:
@@ -132,14 +148,21 @@ def posterior(t, x_t, x0_hat, x_T, alpha_bar, prior, generator, refresh=0.0):
     return kernel.bernoulli(p, generator)
 
 
-def gibbs(x, belief, alpha_bar_s, prior, generator, share=0.5):
-    """A corrector: draw a `share` of the cells of x_s anew from what all others say of them,
+def gibbs(
+    x: Tensor,
+    belief: Tensor,
+    alpha_bar_s: Number,
+    prior: Number,
+    generator: Generator | None,
+    share: float = 0.5,
+) -> Tensor:
+    """A corrector: draw a `share` of the cells of x_s anew, given all other cells,
 
         x_s ~ B(ᾱ_s h₋ + (1 - ᾱ_s) ρ),    h₋ = P(x_0 = 1 | every other cell of x_s),
 
     with h₋ of `kernel.leave_one_out`. One cell at a time this is Gibbs sampling, which leaves the
     distribution of Eq. 8 at level s as it is (Campbell et al., 2022, have such correctors for any
-    discrete diffusion); many at once are a guess at it, better the smaller the share.
+    discrete diffusion). Many cells at once approximate it, better the smaller the share.
     """
     others = kernel.leave_one_out(belief, x, alpha_bar_s, prior)
     chosen = torch.rand(x.shape, generator=generator, device=x.device) < share
@@ -147,10 +170,10 @@ def gibbs(x, belief, alpha_bar_s, prior, generator, share=0.5):
 
 
 class Sampler(NamedTuple):
-    """A step, and what goes with it: a corrector, calls that polish (`prompting.polish`)."""
+    """A step, and what goes with it: a corrector, and calls that polish (`prompting.polish`)."""
 
     step: Step
-    corrector: Callable | None = None
+    corrector: Corrector | None = None
     polish: int = 0
 
 
@@ -172,3 +195,27 @@ def named(sampler: str | Step | Sampler) -> Sampler:
     if sampler not in SAMPLERS:
         raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, got {sampler!r}")
     return SAMPLERS[sampler]
+
+
+def noise(
+    shape: Sequence[int],
+    prior: Number = 0.5,
+    generator: Generator | None = None,
+    device: str | torch.device = "cpu",
+) -> Tensor:
+    """x_T: a roll of pure noise, each cell lit with probability ρ. Shape (B, K, P, C)."""
+    probability = torch.as_tensor(prior, dtype=torch.float32, device=device).expand(shape)
+    return kernel.bernoulli(probability, generator)
+
+
+def to_bit(probability: Tensor, rule: str = "draw", generator: Generator | None = None) -> Tensor:
+    """x̂_0 as bits: drawn with the given probability, or 1 where it is at least a half.
+
+    A draw keeps rare notes possible. The threshold (the author's code) keeps only what is more
+    likely than not, which in deep noise is nothing.
+    """
+    if rule == "draw":
+        return kernel.bernoulli(probability, generator)
+    if rule == "threshold":
+        return (probability >= 0.5).to(probability.dtype)
+    raise ValueError(f"bit must be draw or threshold, got {rule!r}")

@@ -1,8 +1,13 @@
 """Noise schedules: how fast the bits of a roll are lost.
 
-A *schedule* is a float64 tensor `alpha_bar` of shape (T + 1,): `alpha_bar[t]` is the paper's
-ᾱ_t = ∏ (1 - β_s), the chance that a cell still carries its own bit after t steps (Eq. 4 and 5).
-`alpha_bar[0] = 1` (a clean roll) and it never rises.
+A *schedule* is a float64 tensor `alpha_bar` of shape (T + 1,): `alpha_bar[t]` is the chance that a
+cell still carries its own bit after t steps,
+
+    α_t = 1 - β_t                                                               Eq. 4
+    ᾱ_t = ∏_{s=1…t} α_s                                                         Eq. 5
+
+It begins at `alpha_bar[0] = 1` (a clean roll) and never rises. The paper leaves β_t open. A name of
+`SCHEDULES` gives ᾱ_t directly, and `beta` is the β_t that belongs to it.
 
 Chapters: 04 *Deriving Eq. 8*, 05 *Watching the noise*.
 """
@@ -10,46 +15,43 @@ Chapters: 04 *Deriving Eq. 8*, 05 *Watching the noise*.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
 import torch
+from torch import Tensor
 
 
-def linear(T=100):
+def beta(alpha_bar: Tensor) -> Tensor:
+    """β_t = 1 - ᾱ_t/ᾱ_{t-1} for t = 1…T (Eq. 4, 5 read backwards). Shape (T,): β_t is [t - 1]."""
+    return 1 - alpha_bar[1:] / alpha_bar[:-1]
+
+
+def linear(T: int = 100) -> Tensor:
     """ᾱ_t = 1 - t/T: the noise level 1 - ᾱ_t grows evenly (the author's code).
 
     Its step rate is β_t = 1/(T - t + 1), the schedule of Sohl-Dickstein et al. (2015, §2.4.1):
-    each step erases the same share of the original bits. Shape (T + 1,), float64.
+    each step erases the same share of the original bits.
     """
     return power(T, 1)
 
 
-def power(T=100, p=2):
+def power(T: int = 100, p: float = 2) -> Tensor:
     """ᾱ_t = (1 - t/T)^p: `p` > 1 lingers where the notes are nearly lost in noise."""
     return (1 - torch.arange(_steps(T) + 1, dtype=torch.float64) / T) ** p
 
 
-def cosine(T=100):
+def cosine(T: int = 100) -> Tensor:
     """ᾱ_t = cos²(πt / 2T), after Nichol & Dhariwal (2021), with ᾱ_T = 0 exactly."""
     alpha_bar = torch.cos(math.pi / 2 * torch.arange(_steps(T) + 1, dtype=torch.float64) / T) ** 2
     alpha_bar[-1] = 0
     return alpha_bar
 
 
-def spaced(T=100, levels=(1.0, 0.0)):
+def spaced(T: int = 100, levels: Sequence[float] | Tensor = (1.0, 0.0)) -> Tensor:
     """A schedule through measured `levels`: ᾱ between them by straight lines, evenly in t.
 
-    Levels that are even in *difficulty*, the nats of the bound that lie between them
-    (`likelihood.spacing`), spend as many steps on what is hard as it costs.
-
-    Parameters
-    ----------
-    T : int
-    levels : sequence of float
-        Falling from 1 to 0.
-
-    Returns
-    -------
-    Shape (T + 1,), float64. Chapter: 08.
+    `levels` fall from 1 to 0. If they are even in *difficulty*, the nats of the bound between them
+    (`likelihood.spacing`), a part of the way gets as many steps as it is hard. Chapter: 08.
     """
     levels = torch.as_tensor(levels, dtype=torch.float64)
     if len(levels) < 2 or levels[0] != 1 or levels[-1] != 0 or not (levels.diff() < 0).all():
@@ -59,13 +61,15 @@ def spaced(T=100, levels=(1.0, 0.0)):
     return torch.lerp(levels[left], levels[left + 1], place - left)
 
 
-def _steps(T):
-    if int(T) != T or T < 1:
-        raise ValueError(f"a schedule needs a whole number of steps, 1 or more; got {T}")
-    return int(T)
+SCHEDULES: dict[str, Callable[..., Tensor]] = {
+    "linear": linear,
+    "cosine": cosine,
+    "power": power,
+    "spaced": spaced,
+}
 
 
-def respace(alpha_bar, steps):
+def respace(alpha_bar: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     """Keep `steps` of a schedule's T steps, evenly in t, with both ends.
 
     Returns (indices, levels): the kept t's as a long tensor (steps + 1,), 0 first and T last, and
@@ -79,9 +83,7 @@ def respace(alpha_bar, steps):
     return kept, alpha_bar[kept]
 
 
-def beta(alpha_bar):
-    """β_t = 1 - ᾱ_t/ᾱ_{t-1} for t = 1…T (Eq. 4, 5 read backwards). Shape (T,): β_t is [t - 1]."""
-    return 1 - alpha_bar[1:] / alpha_bar[:-1]
-
-
-SCHEDULES = {"linear": linear, "cosine": cosine, "power": power, "spaced": spaced}
+def _steps(T: int) -> int:
+    if int(T) != T or T < 1:
+        raise ValueError(f"a schedule needs a whole number of steps, 1 or more; got {T}")
+    return int(T)

@@ -1,15 +1,15 @@
 """Longer than the window: pieces of any length from a model that writes 16 beats at a time.
 
-A window slides along the piece. Of each, the first `overlap` ticks are known, for the window
-before wrote them, and the rest is completed as in `prompting`:
+A window slides along the piece. Its first `overlap` ticks are known, because the window before
+wrote them, and the rest is completed as in `prompting`:
 
     p(x) = p(x¹) ∏_k p(new beats of window k + 1 | last `overlap` ticks of window k),
 
 a Markov chain over windows: what left the overlap is forgotten. Every window costs the same and
-one at a time is on the device, so the cost grows linearly and the memory does not.
+only one at a time is on the device, so the cost grows linearly and the memory does not.
 
-Two other ways are here to be measured beside it. A network that takes any length can be asked for
-all at once (`prompting.generate(..., length=...)`), and `joint` denoises all windows together.
+Two other ways can be compared with it. A network that takes any length can write all at once
+(`prompting.generate(..., length=...)`), and `joint` denoises all windows together.
 
 Conventions: lengths and overlaps in ticks, whole beats; masks are True where the roll is known.
 
@@ -18,31 +18,35 @@ Chapter: 15 *Longer than the window*.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
+from torch.nn import functional as F
 
 from binolab.diffusion import prompting
 
+if TYPE_CHECKING:
+    from binolab.model import Model
 
-def plan(model, known, *, overlap=None, window=None):
+
+def plan(
+    model: Model, known: Tensor, *, overlap: int | None = None, window: int | None = None
+) -> list[tuple[int, int, int]]:
     """The windows that write a roll's free cells, from left to right.
 
-    Parameters
-    ----------
-    model : Model
-    known : bool tensor (B, 1, P, L)
-    overlap, window : int
-        As in `paint`.
+    `known` is a mask (B, 1, P, L); `overlap` and `window` are those of `paint`.
 
     Returns
     -------
     list of (start, fresh, stop)
         Ticks. A window covers `start` to `stop - 1` and writes what is free from `fresh` on. All
         begin on a beat, keep `overlap` ticks where the piece has as many, and are `window` long
-        unless the piece is shorter; the last moves back to end with the piece, and keeps more.
-        The last of a hole with known ticks behind it is centred on it, to whole beats, so that it
-        sees as much known music after as before; it sees a beat before in any case.
+        unless the piece is shorter. The last moves back to end with the piece, and keeps more. The
+        last window of a hole is centred on it, to whole beats, so that it sees as much known music
+        after as before. It sees a beat before in any case.
     """
     beat, window, overlap = _sizes(model, window, overlap)
     length = known.shape[-1]
@@ -51,7 +55,7 @@ def plan(model, known, *, overlap=None, window=None):
             f"length must be whole beats of {beat} ticks, 1 or more; got {length} ticks"
         )
     free = (~known).any(-2).flatten(0, -2).any(0)  # (L,): is there anything to write in a tick?
-    found, fresh = [], 0
+    windows, fresh = [], 0
     while free[fresh:].any():
         fresh += int(free[fresh:].float().argmax()) // beat * beat
         kept = (~free[fresh + beat :]).float()
@@ -61,27 +65,35 @@ def plan(model, known, *, overlap=None, window=None):
             back = max((window - hole) // 2 // beat * beat, beat)
         start = max(0, min(fresh - back, length - window))
         stop = min(start + window, length)
-        found.append((start, fresh, stop))
+        windows.append((start, fresh, stop))
         fresh = stop
-    return found
+    return windows
 
 
-def paint(model, x_known, known, *, overlap=None, window=None, device=None, callback=None,
-          **options):
+def paint(
+    model: Model,
+    x_known: Tensor,
+    known: Tensor,
+    *,
+    overlap: int | None = None,
+    window: int | None = None,
+    device: str | torch.device | None = None,
+    callback: Callable | None = None,
+    **options: Any,
+) -> Tensor:
     """`prompting.paint` for a roll of any length: the free cells, window by window.
 
     Parameters
     ----------
-    model : Model
-    x_known : float tensor (B, 1, P, L) of bits
+    x_known : (B, 1, P, L) of bits
         The given roll, B pieces at once, L whole beats.
-    known : bool tensor, same shape
-    overlap : int
+    known : bool, same shape
+    overlap
         Ticks that a window keeps of the one before, whole beats, from one beat to one less than
         the window; half a window by default.
-    window : int
+    window
         Ticks, whole beats; by default what the model was trained on.
-    device : torch.device
+    device
         Where a window is written; by default where `x_known` is. `generator` must be there too.
     callback : callable(k, t, x_t, x0_hat)
         As the samplers', with the number of the window first.
@@ -104,15 +116,14 @@ def paint(model, x_known, known, *, overlap=None, window=None, device=None, call
     tick = torch.arange(x.shape[-1], device=known.device)
     windows = plan(model, known, overlap=overlap, window=window)
     for k, (start, fresh, stop) in enumerate(windows):
-        kept = (known | (tick < fresh))[..., start:stop]
-        x[..., start:stop] = prompting.paint(
-            model, x[..., start:stop].to(device), kept.to(device),
-            callback=callback and (lambda *state, k=k: callback(k, *state)), **options,
-        ).to(x.device)
+        given, kept = x[..., start:stop], (known | (tick < fresh))[..., start:stop]
+        tell = callback and (lambda *state, k=k: callback(k, *state))
+        given, kept = given.to(device), kept.to(device)
+        x[..., start:stop] = prompting.paint(model, given, kept, callback=tell, **options)
     return x
 
 
-def generate(model, n=1, *, length, **options):
+def generate(model: Model, n: int = 1, *, length: int, **options: Any) -> Tensor:
     """`n` pieces of `length` ticks from nothing. Returns (n, 1, P, length), as `paint`.
 
     The first window is `prompting.generate`, seed by seed. Chapter: 15.
@@ -121,17 +132,24 @@ def generate(model, n=1, *, length, **options):
     return paint(model, nothing, nothing.bool(), **options)
 
 
-def extend(model, x0, length, **options):
+def extend(model: Model, x0: Tensor, length: int, **options: Any) -> Tensor:
     """Keep all of x0 (B, 1, P, L) and write on until the piece has `length` ticks, as `paint`."""
     more = length - x0.shape[-1]
     if more < 0:
         raise ValueError(f"length must be at least the {x0.shape[-1]} ticks given, got {length}")
-    padded = torch.cat([x0, x0.new_zeros(*x0.shape[:-1], more)], -1)
+    padded = F.pad(x0, (0, more))
     return paint(model, padded, prompting.before(padded, x0.shape[-1]), **options)
 
 
-def stream(model, n=1, *, overlap=None, window=None, **options):
-    """A piece without end: yields finished stretches (n, 1, P, ·), and holds one window.
+def stream(
+    model: Model,
+    n: int = 1,
+    *,
+    overlap: int | None = None,
+    window: int | None = None,
+    **options: Any,
+) -> Iterator[Tensor]:
+    """A piece without end: yields finished stretches (n, 1, P, ·), and keeps one window.
 
     The first stretch is a whole window, each further one `window - overlap` ticks. Put together
     they are `generate` of that length, seed by seed. `options` as for `prompting.generate`.
@@ -142,61 +160,57 @@ def stream(model, n=1, *, overlap=None, window=None, **options):
     options.pop("device", None)
     yield x
     while True:
-        x = torch.cat([x[..., -overlap:], x.new_zeros(*x.shape[:-1], window - overlap)], -1)
+        x = F.pad(x[..., -overlap:], (0, window - overlap))
         x = prompting.complete(model, x, overlap, **options)
         yield x[..., overlap:]
 
 
-def joint(model, *, hop=None, window=None):
+def joint(model: Model, *, hop: int | None = None, window: int | None = None) -> Model:
     """A model for rolls of any length: its network reads them in windows, and these vote.
 
     Every `hop` ticks a window begins. Where windows overlap, the answer is the mean of what they
     say, weighted towards a window's middle, where it sees most. A sampler that is given this
-    network denoises all windows at once, each step tying every window to its neighbours
-    (MultiDiffusion: Bar-Tal et al., 2023). One window at a time is on its way through the network.
+    network denoises all windows at once, and each step ties every window to its neighbours
+    (MultiDiffusion: Bar-Tal et al., 2023). The network reads one window at a time.
 
-    Parameters
-    ----------
-    model : Model
-    hop, window : int
-        Ticks, whole beats; by default half of what the model was trained on, and all of it.
-
-    Returns
-    -------
-    Model, for `prompting.generate` and the rest.
+    `hop` and `window` are ticks, whole beats; by default half of what the model was trained on, and
+    all of it.
 
     Chapter: 15.
     """
     window = model.length if window is None else window
     _, window, overlap = _sizes(model, window, None if hop is None else window - hop)
-    hop = window - overlap
+    size, hop = window, window - overlap
 
-    def denoise(x_t, alpha_bar_t, known=None):
+    def denoise(x_t: Tensor, alpha_bar_t: Tensor, known: Tensor | None = None) -> Tensor:
         length = x_t.shape[-1]
-        last = max(0, length - window)
-        tick = torch.arange(min(window, length), device=x_t.device)
+        last = max(0, length - size)
+        tick = torch.arange(min(size, length), device=x_t.device)
         weight = torch.minimum(tick + 1, len(tick) - tick).to(x_t)  # a triangle
         total, votes = torch.zeros_like(x_t), x_t.new_zeros(length)
         for start in [*range(0, last, hop), last]:
-            here = slice(start, start + window)
+            here = slice(start, start + size)
             kept = None if known is None else known[..., here]
-            said = model.network(x_t[..., here], alpha_bar_t, kept)
-            total[..., here] += weight * said
+            total[..., here] += weight * model.network(x_t[..., here], alpha_bar_t, kept)
             votes[here] += weight
         return total / votes
 
     return replace(model, network=denoise)
 
 
-def _sizes(model, window, overlap):
+def _sizes(model: Model, window: int | None, overlap: int | None) -> tuple[int, int, int]:
     """Ticks of a beat, a window and its overlap; ValueError unless all are whole beats."""
     beat = model.ticks
     window = model.length if window is None else window
     overlap = window // beat // 2 * beat if overlap is None else overlap
-    for name, value, most in ("window", window, None), ("overlap", overlap, window - beat):
-        if value % beat or value < beat or (most is not None and value > most):
-            upper = "" if most is None else f" to {most} (a beat less than the window)"
-            raise ValueError(
-                f"{name} must be whole beats of {beat} ticks, from {beat}{upper}; got {value} ticks"
-            )
+    if window % beat or window < beat:
+        raise ValueError(
+            f"window must be whole beats of {beat} ticks, from {beat}; got {window} ticks"
+        )
+    most = window - beat
+    if overlap % beat or not beat <= overlap <= most:
+        raise ValueError(
+            f"overlap must be whole beats of {beat} ticks, from {beat} to {most} (a beat less than "
+            f"the window); got {overlap} ticks"
+        )
     return beat, window, overlap

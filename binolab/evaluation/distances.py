@@ -1,6 +1,6 @@
-"""How far one set of rolls lies from another: overlaps, divergences, and the floor under them.
+"""How far one set of rolls lies from another: overlaps, divergences, nearest neighbours.
 
-A distance says little by itself, so `compare` measures it between a set of made rolls and held-out
+A distance says little by itself. `comparison.compare` measures it between made rolls and held-out
 music, between training and held-out music (the *floor*: real music, as many rolls), and between
 held-out music and the same with its cells shuffled (a control that must fail).
 
@@ -9,36 +9,34 @@ Chapter: 14 *How good is it?*.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise as successive
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from binolab.evaluation.features import notes_of, ratio
+from binolab.evaluation.features import RollSet, ratio
 from binolab.music import rolls
 
 GRID = 1024  # bins on which densities are estimated
 FRAME, HOP = 4, 2  # beats; Mittal et al. took bars, four times as long, of pieces of 64 bars
 
 
-def overlap_area(a, b):
+def overlap_area(a: np.ndarray, b: np.ndarray) -> float:
     """Area under the lower of two kernel density estimates, 0 to 1 (MGEval: OA).
 
-    Gaussian kernels of Scott's width, integrated between the least and the greatest value: what
-    the kernels spill outside is lost, as in MGEval's own code. Where one of the two sets has no
-    spread, for which no kernel is defined, it is the share of values that are equal.
-
-    Parameters
-    ----------
-    a, b : array of float
-        Samples; in MGEval's use, distances within a set and between two sets.
+    The samples `a` and `b` are, in MGEval's use, distances within a set and between two sets.
+    Gaussian kernels of Scott's width are integrated between the least and the greatest value. What
+    the kernels spill outside is lost, as in MGEval's own code. No kernel is defined for a set that
+    has no spread; then it is the share of values that are equal.
 
     Source: Yang & Lerch, On the evaluation of generative models in music, 2020. Chapter: 14.
     """
     return float(_overlap(*_densities(a, b))[0])
 
 
-def divergence(a, b):
+def divergence(a: np.ndarray, b: np.ndarray) -> float:
     """KL divergence in nats of the density of `b` from that of `a` (MGEval: KLD of a from b).
 
     Densities as in `overlap_area`, normalized on one grid for both (MGEval's code reads each on a
@@ -48,9 +46,8 @@ def divergence(a, b):
 
 
 def _densities(a, b):
-    a, b = np.ravel(a), np.ravel(b)
     grid = _Grid(a, b)
-    return grid.densities([grid.count(grid.bins(a))], [grid.count(grid.bins(b))])
+    return grid.densities(*([grid.count(grid.bins(x))] for x in (a, b)))
 
 
 class _Grid:
@@ -104,7 +101,7 @@ def _divergence(p, q):
     return (p * np.log(p / q)).sum(1)
 
 
-def pairwise(a, b):
+def pairwise(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Euclidean distances of every roll's feature in `a` from every one in `b`: (n, m)."""
     if a.ndim == 1:
         return np.abs(a[:, None] - b)
@@ -114,13 +111,13 @@ def pairwise(a, b):
 class Distances:
     """Distances of one feature within a held-out set and to another set, binned for resampling."""
 
-    def __init__(self, held, other):
+    def __init__(self, held: np.ndarray, other: np.ndarray):
         self.i, self.j = np.triu_indices(len(held), 1)
         self.within, self.across = pairwise(held, held)[self.i, self.j], pairwise(held, other)
         self.grid = _Grid(self.within, self.across)
         self.bins = self.grid.bins(self.within), self.grid.bins(self.across)
 
-    def compare(self, held, other):
+    def compare(self, held: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """MGEval's overlap areas and divergences, (B,) each.
 
         For B weightings, of the held-out rolls (B, n) and of the other set's (B, m): distances
@@ -135,7 +132,7 @@ class Distances:
         return _overlap(*densities), _divergence(*densities)
 
 
-def direct_overlap(a, b, w_a, w_b):
+def direct_overlap(a: np.ndarray, b: np.ndarray, w_a: np.ndarray, w_b: np.ndarray) -> np.ndarray:
     """Overlaps of the distributions of a feature itself, (B,), for B weightings of two sets.
 
     Of numbers, the area under the lower of two kernel density estimates, each made to hold area 1
@@ -150,18 +147,20 @@ def direct_overlap(a, b, w_a, w_b):
     return _overlap(p, q)
 
 
-def shuffled(batch, generator):
+def shuffled(batch: ArrayLike, generator: np.random.Generator) -> np.ndarray:
     """The same rolls with the cells of each in random order: as many notes, and no music."""
-    flat = np.asarray(batch, bool).reshape(len(batch), -1)
-    return generator.permuted(flat, axis=1).reshape(batch.shape)
+    batch = np.asarray(batch, bool)
+    return generator.permuted(batch.reshape(len(batch), -1), axis=1).reshape(batch.shape)
 
 
-def self_similarity(batch, *, low=rolls.LOW, ticks=rolls.TICKS):
+def self_similarity(
+    batch: ArrayLike, *, low: int = rolls.LOW, ticks: int = rolls.TICKS
+) -> dict[str, np.ndarray]:
     """Framewise self-similarity: overlap of successive frames' pitches and note lengths.
 
-    A frame is four beats and the next begins two beats later; a Gaussian is fitted to the pitches,
-    and to the lengths, of the notes that begin in it, and the areas under two neighbours' Gaussians
-    are overlapped.
+    A frame is four beats and the next begins two beats later. One Gaussian is fitted to the pitches
+    of the notes that begin in a frame, another to their lengths. The figure is the area that the
+    Gaussians of two neighbours share.
 
     Returns
     -------
@@ -170,39 +169,41 @@ def self_similarity(batch, *, low=rolls.LOW, ticks=rolls.TICKS):
 
     Source: Mittal et al., Symbolic music generation with diffusion models, 2021. Chapter: 14.
     """
-    batch = np.asarray(batch, bool)
-    n, _, length = batch.shape
-    of, row, start, end, _ = notes_of(batch)
-    frames = max(0, (length - FRAME * ticks) // (HOP * ticks) + 1)
-    fits = {}
-    for name, value in (("pitch", row + low), ("duration", (end - start) / ticks)):
-        fits[name] = np.full((n, frames, 2), np.nan)
+    x = RollSet(batch, low, ticks)
+    roll, row, start, _, _ = x.notes
+    frames = max(0, (x.length - FRAME * ticks) // (HOP * ticks) + 1)
+    similar = {}
+    for name, value in (("pitch", row + low), ("duration", x.lengths)):
+        fits = np.full((x.n, frames, 2), np.nan)
         for k in range(frames):
             inside = (start >= k * HOP * ticks) & (start < (k * HOP + FRAME) * ticks)
             count, total, square = (
-                np.bincount(of[inside], value[inside] ** p, n) for p in (0.0, 1.0, 2.0)
+                np.bincount(roll[inside], value[inside] ** p, x.n) for p in (0.0, 1.0, 2.0)
             )
             mean = ratio(total, count)
             spread = np.sqrt(np.maximum(ratio(square, count) - mean**2, 0))
-            fits[name][:, k] = np.stack([mean, spread + 1e-6], 1)
-    return {
-        name: np.array([
-            [_normal_overlap(*here, *there) for here, there in successive(roll)]
-            for roll in fit
-        ]).reshape(n, max(0, frames - 1))
-        for name, fit in fits.items()
-    }
+            fits[:, k] = np.stack([mean, spread + 1e-6], 1)
+        areas = [[_shared(*one, *next) for one, next in successive(fit)] for fit in fits]
+        similar[name] = np.array(areas).reshape(x.n, max(0, frames - 1))
+    return similar
 
 
-def _normal_overlap(m, s, n, t):
+def _shared(m, s, n, t):
+    """The area that two Gaussians (means m, n; deviations s, t) share."""
     return np.nan if np.isnan(m + n) else NormalDist(m, s).overlap(NormalDist(n, t))
 
 
-def nearest(batch, pieces, *, ticks=rolls.TICKS, shifts=range(-6, 6)):
+def nearest(
+    batch: ArrayLike,
+    pieces: Sequence[np.ndarray],
+    *,
+    ticks: int = rolls.TICKS,
+    shifts: Sequence[int] = range(-6, 6),
+) -> np.ndarray:
     """Distance of each roll from the nearest window of some pieces, in any key.
 
-    1 - (cells lit in both) / (cells lit in either), looked at once every eighth note, the least
-    over the windows that begin on a beat and over the transpositions `shifts` in semitones.
+    1 - (cells lit in both) / (cells lit in either), looked at once every eighth note. It is the
+    least over the windows that begin on a beat and over the transpositions `shifts` in semitones.
 
     Parameters
     ----------
@@ -227,16 +228,11 @@ def nearest(batch, pieces, *, ticks=rolls.TICKS, shifts=range(-6, 6)):
     query = query.reshape(len(shifts) * n, -1)
     lit = np.tile(batch[:, :, ::step].sum((1, 2)), len(shifts))[:, None]
     best = np.zeros(n)
-    windows, waiting = [], 0
-    for k, piece in enumerate(pieces):
+    for piece in pieces:
         last = max(0, piece.shape[1] - length)
-        whole = rolls.windows(piece, length, ticks)[: last // ticks + 1, :, ::step]
-        windows.append(whole.reshape(len(whole), -1))
-        waiting += len(whole)
-        if waiting >= 512 or k == len(pieces) - 1:
-            stack = np.concatenate(windows).astype(np.float32)
-            both = query @ stack.T
-            either = np.maximum(lit + stack.sum(1) - both, 1)
-            best = np.maximum(best, (both / either).max(1).reshape(len(shifts), n).max(0))
-            windows, waiting = [], 0
+        windows = rolls.windows(piece, length, ticks)[: last // ticks + 1, :, ::step]
+        windows = windows.reshape(len(windows), -1).astype(np.float32)
+        both = query @ windows.T
+        either = np.maximum(lit + windows.sum(1) - both, 1)
+        best = np.maximum(best, (both / either).max(1).reshape(len(shifts), n).max(0))
     return 1 - best

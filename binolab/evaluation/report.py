@@ -1,173 +1,191 @@
-"""A model's whole report: what it writes beside held-out music, in figures, words and a picture.
-
-Everything is made of documented parts: rolls from nothing (`sample`) are held beside music by
-`comparison.compare`, the bound and its baselines come from `masked.cost`, harmony beside its
-composer's from `masked.harmonize`; `report` and `page` put the document in words and pictures.
+"""The document of `evaluate.evaluate` in words; written as JSON, Markdown and a picture.
 
 Chapter: 14 *How good is it?*.
 """
 
 from __future__ import annotations
 
-import time
+import json
+import re
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
 
-from binolab import datasets
-from binolab.diffusion import prompting
-from binolab.evaluation import comparison, masked
-from binolab.evaluation.features import statistics
+from binolab.evaluation import page
+from binolab.files import printable, replacing
 
-MASKS = {  # what is known of the rolls whose other cells are paid for
-    "nothing": lambda x0: torch.zeros_like(x0, dtype=torch.bool),
-    "melody": prompting.above_melody,
-    "outer_quarters": masked.middle_half,
-}
-
-
-def cut(pieces, model):
-    """Windows of whole pieces as a model sees them, bool (N, P, L); ValueError if fewer than 2."""
-    pitches, length = model.pitches, model.length
-    wrong = next((p for p in pieces if p.roll.shape[0] != pitches), None)
-    if wrong:
-        raise ValueError(f"{wrong.name}: {wrong.roll.shape[0]} pitches; the model has {pitches}")
-    found = datasets.held_out_windows(pieces, length, 10**9)[:, 0].numpy() > 0 if pieces else ()
-    if len(found) < 2:
-        raise ValueError(
-            f"too little music: {len(found)} window of {length // model.ticks} beats where at "
-            "least two to learn from and two held out are needed; name a folder with more"
-        )
-    return found
+ENDINGS = (".json", ".md", ".png")
+FEW = 20  # held-out windows; with fewer a report says that they are few
+COLUMNS = (  # of the table of features: a heading, and the figure below it
+    ("held out", "held_out"), ("training", "training"), ("made", "mean"), ("overlap", "overlap"),
+    ("floor", "floor_overlap"), ("ratio", "ratio"), ("KL", "kl"), ("floor KL", "floor_kl"),
+    ("shuffled", "shuffled_overlap"), ("direct", "direct"), ("floor", "direct_floor"),
+    ("ratio", "direct_ratio"), ("diversity", "diversity"),
+)  # fmt: skip
+LEGEND = """\
+*Overlap* is MGEval's, *direct* that of the feature's own distributions; each is followed by its
+*floor*, that of as many training rolls, and by their ratio. *Shuffled* is the overlap of held-out
+rolls with shuffled cells.
+"""
 
 
-def sample(model, n=128, *, seed=0, **options):
-    """`n` rolls from nothing, bool (n, P, L). `options` as for `masked.paint`."""
-    device = model.device
-    nothing = torch.zeros(n, 1, model.pitches, model.length, device=device)
-    generator = torch.Generator(device).manual_seed(seed)
-    made = masked.paint(model, nothing, nothing.bool(), generator=generator, **options)
-    return made[:, 0].cpu().numpy() > 0
+def paths(path: Path) -> list[Path]:
+    """The three files of a report."""
+    return [path.with_name(path.name + ending) for ending in ENDINGS]
 
 
-def evaluate(model, held_out, training, *, n=128, steps=100, sampler="refreshed", bit="draw",
-             seed=0, likelihood=True, prompts=True, levels=16, bootstraps=200, batch=2,
-             progress=True, made=None):
-    """Sample, compare, bound and harmonize.
+def write(path: Path, document: dict[str, Any], made: np.ndarray, held_out: np.ndarray) -> str:
+    """Write a document as path.json, path.md and path.png, all or none; return the words.
 
-    Parameters
-    ----------
-    model : Model
-    held_out, training : list of datasets.Piece
-        Held-out music is what all is compared with; training music gives the floor, the nearest
-        neighbours and the baselines.
-    n : int
-        Rolls to make, 2 or more; also how many held-out windows, at most, are bounded and
-        harmonized, evenly picked.
-    steps, sampler, bit
-        As for `prompting.paint`.
-    seed : int
-        Each part draws from a generator of its own: to leave one out changes no other.
-    likelihood, prompts : bool
-        Bound the held-out windows; harmonize them. With both, bound them under the other `MASKS`.
-    levels : int
-        Levels of noise at which each window is looked at for a bound.
-    bootstraps : int
-        Resamplings, for the comparison's intervals.
-    batch : int
-        Rolls a call; 2 is fastest on a CPU.
-    progress : bool
-        Show bars.
-    made : array of bits (n, P, L), optional
-        Rolls made elsewhere, to be measured in place of new ones.
-
-    Returns
-    -------
-    dict
-        For JSON: ``facts``; ``statistics`` of the made, held-out and training windows
-        (`features.statistics`); ``comparison`` (`comparison.compare`); ``summary`` (`summary`);
-        ``harmonization`` (`masked.harmonize`); ``costs``, `masked.cost` by `MASKS`.
-        What was not asked for is absent. The same seed gives the same, but for the seconds.
-
-    Raises
-    ------
-    ValueError
-        Before any work: too little music, of other pitches than the model's, or n < 2.
-
-    Chapter: 14.
+    made, held_out : arrays of bits (N, P, L), for the picture
     """
-    windows = {"held_out": cut(held_out, model), "training": cut(training, model)}
-    if n < 2:
-        raise ValueError(f"at least two rolls must be made to compare them, got {n}")
-    device, begun, seconds = model.device, time.perf_counter(), None
-    writing = {"steps": steps, "sampler": sampler, "bit": bit, "batch": batch,
-               "progress": progress}  # fmt: skip
+    words = markdown(document)
+    with ExitStack() as stack:
+        data, text, picture = [stack.enter_context(replacing(file)) for file in paths(path)]
+        data.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        text.write_text(words, encoding="utf-8")
+        page.figure(document, made, held_out).savefig(picture, format="png", dpi=110)
+    return words
 
-    def generator():
-        return torch.Generator(device).manual_seed(seed)
 
-    if made is None:
-        made = sample(model, n, seed=seed, **writing)
-        seconds = (time.perf_counter() - begun) / n
-    sets = {"made": np.asarray(made, bool)} | windows
-    grid = model.axes
-    compared = comparison.compare(
-        *sets.values(), **grid, seed=seed, bootstraps=bootstraps,
-        pieces=[p.roll for p in training],
-    )
-    document = {
-        "facts": {
-            "network": model.card.network,
-            "parameters": sum(p.numel() for p in model.network.parameters()),
-            "n": len(made), "steps": steps, "sampler": sampler, "bit": bit, "seed": seed,
-            "pieces": {"held_out": len(held_out), "training": len(training)}, **grid,
-            "device": device.type, "torch": torch.__version__, "seconds_a_roll": seconds,
-        },
-        "summary": summary(compared),
-        "statistics": {name: _finite(statistics(s, **grid)) for name, s in sets.items()},
-        "comparison": compared,
-    }
-    few = datasets.held_out_windows(held_out, model.length, n).to(device)
-    if prompts:
-        _, document["harmonization"] = masked.harmonize(
-            model, few, generator=generator(), **writing
-        )
-    if likelihood:
-        document["costs"] = {
-            name: masked.cost(
-                model, few, mask(few), windows["training"], steps=levels,
-                generator=generator(), batch=batch, progress=progress,
+def markdown(document: dict[str, Any]) -> str:
+    """A document as Markdown."""
+    facts, sets = page.legible(document["facts"]), document["statistics"]
+    rows = [[_spaced(name), *map(_number, row.values())] for name, row in sets.items()]
+    lines = [
+        f"# {_text(facts.get('model', facts['network']))}\n",
+        *_facts(facts),
+        *_summary(document["summary"], document["comparison"]["n"]["held_out"]),
+        *_table(["set", *map(_spaced, sets["made"])], rows),
+        *_costs(document.get("costs")),
+        *_harmony(document.get("harmonization")),
+        "## Beside held-out music\n",
+        comparison_table(document["comparison"]),
+    ]
+    return "\n".join(lines)
+
+
+def _facts(facts):
+    command = [_code(facts["command"]) + "\n"] if "command" in facts else []
+    return command + [
+        f"{facts['network']}, {facts['parameters']:,} parameters; {facts['n']} rolls, "
+        f"{facts['steps']} steps each, sampler {facts['sampler']}, bit {facts['bit']}, seed "
+        f"{facts['seed']}; {facts['seconds_a_roll']:.2f} s a roll on {facts['device']}.\n"
+    ]
+
+
+def _summary(summary, windows):
+    lines = []
+    for prefix, name in (("", "distances (MGEval)"), ("direct_", "the features themselves")):
+        for least, ratio in summary[f"{prefix}least"].items():
+            lines.append(
+                f"- Overlap of {name}: {summary[f'{prefix}reached']} of "
+                f"{summary[f'{prefix}ratios']} features at 0.95 of the floor or above; least "
+                f"{_spaced(least)}, {ratio:.3f}."
             )
-            for name, mask in MASKS.items() if prompts or name == "nothing"
-        }
-    document["facts"]["seconds"] = time.perf_counter() - begun
-    return document
+    if windows < FEW:
+        lines.append(
+            f"- Only {windows} held-out windows: too few to judge by; hold out more music."
+        )
+    return lines + [
+        f"- Made / held out: density {_number(summary['density'])}, silence "
+        f"{_number(summary['silence'])}.",
+        f"- {summary['nearer']:.1%} of the made rolls are nearer to training than 5 % of the "
+        "held-out rolls are.\n",
+    ]
 
 
-def summary(compared):
-    """A comparison in few figures: what a model is aimed at.
-
-    ``ratios``: how many features have an overlap / floor, ``reached``: how many of them at least
-    0.95, ``least``: the lowest, by name; the same of the features' own distributions with
-    ``direct_``; ``density`` and ``silence``: made / held out; ``nearer``: share of the made rolls
-    nearer to training than 5 % of the held-out ones are.
-    """
-    features = compared["features"]
-    found = {}
-    for prefix in ("", "direct_"):
-        ratios = {k: v[f"{prefix}ratio"] for k, v in features.items()}
-        ratios = {k: r for k, r in ratios.items() if r is not None}
-        least = min(ratios, key=lambda k: ratios[k], default=None)
-        found |= {
-            f"{prefix}ratios": len(ratios),
-            f"{prefix}reached": sum(r >= 0.95 for r in ratios.values()),
-            f"{prefix}least": {least: ratios[least]} if ratios else {},
-        }
-    for name in ("density", "silence"):
-        row = features[name]
-        found[name] = row["mean"] / row["held_out"] if row["held_out"] else None
-    return found | {"nearer": compared["memorization"]["nearer"]}
+def _costs(costs):
+    if not costs:
+        return []
+    rows = []
+    for name, row in costs.items():
+        for unit, error in row["error"].items():
+            bound, *others = (row["nats"][model][unit] for model in page.MODELS)
+            first = [page.KNOWN[name], f"{row['cells']:.0f}"] if unit == "roll" else ["", ""]
+            rows.append([*first, unit, f"{bound:.4g} ± {error:.2g}", *map(_number, others)])
+    return [
+        "## What held-out music costs\n",
+        "Nats of the free cells given the known ones, over "
+        f"{costs['nothing']['windows']} held-out windows; less is better.\n",
+        *_table(["known", "free cells", "unit", *page.MODELS.values()], rows),
+    ]
 
 
-def _finite(figures):
-    return {k: v if np.isfinite(v) else None for k, v in figures.items()}
+def _harmony(harmony):
+    if not harmony:
+        return []
+    kept = "–" if harmony["melody_kept"] is None else f"{harmony['melody_kept']:.2%}"
+    rows = []
+    for name, row in harmony["features"].items():
+        ends = row["ratio_ci"]
+        means = [_number(row[key]) for key in ("made", "held_out", "ratio")]
+        rows.append([_spaced(name), *means, f"{ends[0]:.3g} to {ends[1]:.3g}" if ends else "–"])
+    return [
+        "## Harmonizing held-out melodies\n",
+        f"{harmony['windows']} windows; {kept} of the melody's ticks kept as they were.\n",
+        *_table(["", "made", "held out", "made / held out", "95 % interval"], rows),
+    ]
+
+
+def comparison_table(comparison: dict[str, Any]) -> str:
+    """A comparison as Markdown: a row a feature, then self-similarity and nearest neighbours."""
+    n, near = comparison["n"], comparison["memorization"]
+    features = [
+        [_spaced(name), *(_cell(row, key) for _, key in COLUMNS)]
+        for name, row in comparison["features"].items()
+    ]
+    similarity = [
+        [f"{name}, {key}", *(_cell(row, f"{kind}{key}") for kind in ("", "floor_", "shuffled_"))]
+        for name, row in comparison["self_similarity"].items()
+        for key in ("consistency", "variance")
+    ]
+    neighbours = [
+        [_spaced(name), *(_cell(near[name], key) for key in ("median", "p5", "min"))]
+        for name in ("made", "held_out")
+    ]
+    lines = [
+        f"{n['made']} made rolls beside {n['held_out']} held-out and {n['training']} training "
+        f"rolls.\n{LEGEND}",
+        *_table(["feature", *(heading for heading, _ in COLUMNS)], features),
+        *_table(["self-similarity", "made", "floor", "shuffled"], similarity),
+        *_table(["nearest training window", "median", "5 % below", "least"], neighbours),
+        f"Median made less median held out: {_cell(near, 'difference')}.",
+        f"{_cell(near, 'nearer')} of the made rolls are nearer to training than 5 % of the "
+        "held-out rolls are.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _table(header: list[str], rows: Iterable[list[str]]) -> list[str]:
+    """The lines of a table in Markdown, the last one empty."""
+    first, *others = ("| " + " | ".join(cells) + " |" for cells in (header, *rows))
+    return [first, "|---" * len(header) + "|", *others, ""]
+
+
+def _cell(row, key):
+    """A figure with its interval, if it has one. A histogram is a dot."""
+    value, ends = row[key], row.get(f"{key}_ci")
+    if value is None or isinstance(value, list):
+        return "–" if value is None else "·"
+    return f"{value:.3f}" + (f" [{ends[0]:.3f}, {ends[1]:.3f}]" if ends else "")
+
+
+def _number(value):
+    return "–" if value is None else f"{value:.4g}"
+
+
+def _spaced(name):
+    return name.replace("_", " ")
+
+
+def _text(name):
+    """A name as text and nothing more: what Markdown or HTML would obey becomes an entity."""
+    return re.sub(r"[^\w\s./:=,()+-]", lambda match: f"&#{ord(match[0])};", printable(name))
+
+
+def _code(text):
+    return f"`{text}`" if _text(text) == text else f"<code>{_text(text)}</code>"

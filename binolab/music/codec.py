@@ -1,7 +1,7 @@
 """The bits that noise flips: a roll on a coarser grid, and whether a note is struck again.
 
-At 24 ticks a beat a quarter note is 24 copies of one bit. Where the music moves in sixteenths a
-roll is told by far fewer: for each *column* of the grid whether a cell sounds, and whether it is
+At 24 ticks a beat a quarter note is 24 copies of one bit. Where the music moves in sixteenths, far
+fewer bits are enough: for each *column* of the grid, whether a cell sounds, and whether it is
 struck again there. The codec is a bijection on what the grid can hold.
 
 * A cell *sounds* in a column when it is lit for half of the column's ticks or more.
@@ -21,24 +21,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
+from torch.nn import functional as F
 
 from binolab.music import rolls
 
 
 @dataclass(frozen=True)
 class Codec:
-    """Between rolls of `ticks` a beat and bits of `grid` columns a beat.
-
-    Parameters
-    ----------
-    ticks, grid : int
-        A beat's ticks and columns; `ticks` is a multiple of `grid`.
-    """
+    """Between rolls of `ticks` a beat and bits of `grid` columns a beat, a divisor of `ticks`."""
 
     ticks: int = rolls.TICKS
     grid: int = rolls.TICKS
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 1 <= self.grid <= self.ticks or self.ticks % self.grid:
             fit = [n for n in range(1, self.ticks + 1) if self.ticks % n == 0]
             raise ValueError(
@@ -47,16 +43,16 @@ class Codec:
             )
 
     @property
-    def span(self):
+    def span(self) -> int:
         """Ticks of a column."""
         return self.ticks // self.grid
 
     @property
-    def kinds(self):
+    def kinds(self) -> int:
         """Bits of a cell and column, for each plane: 1, or 2 with struck-again bits."""
         return 1 if self.span == 1 else 2
 
-    def encode(self, roll):
+    def encode(self, roll: Tensor) -> Tensor:
         """The bits of a roll, rounded to the grid: (…, V, P, L) -> (…, K, P, C), its dtype."""
         if self.span == 1:
             return roll
@@ -64,11 +60,10 @@ class Codec:
         sounds = ticks.float().mean(-1) >= 0.5
         half = (self.span + 1) // 2
         after, before = ~ticks[..., :half].all(-1), ~ticks[..., half:].all(-1)
-        gap = after | _later(before)
-        again = sounds & _later(sounds) & gap
+        again = sounds & _later(sounds) & (after | _later(before))
         return torch.stack([sounds, again], -3).flatten(-4, -3).to(roll.dtype)
 
-    def decode(self, bits):
+    def decode(self, bits: Tensor) -> Tensor:
         """The roll of some bits: (…, K, P, C) -> (…, V, P, L), their dtype.
 
         A cell that is struck again without sounding, here and before, is not.
@@ -77,10 +72,11 @@ class Codec:
             return bits
         sounds, again = (bits > 0).unflatten(-3, (-1, 2)).unbind(-3)
         ticks = sounds[..., None].repeat_interleave(self.span, -1)
-        ticks[..., -1] &= ~_sooner(again & sounds & _later(sounds))
+        gap = F.pad(again & sounds & _later(sounds), (-1, 1))  # where the column before ends
+        ticks[..., -1] &= ~gap
         return ticks.flatten(-2).to(bits.dtype)
 
-    def known(self, mask):
+    def known(self, mask: Tensor) -> Tensor:
         """Which bits a mask over ticks tells of: bool (…, V, P, L) -> bool (…, K, P, C).
 
         A column is known when all its ticks are. Whether a note is struck again is known with its
@@ -88,7 +84,7 @@ class Codec:
         """
         return mask if self.span == 1 else self.spread(self._columns(mask).all(-1))
 
-    def spread(self, mask):
+    def spread(self, mask: Tensor) -> Tensor:
         """As `known`, of a mask over columns: bool (…, V, P, C) -> bool (…, K, P, C)."""
         if self.span == 1:
             return mask
@@ -96,21 +92,21 @@ class Codec:
         again[..., 0] = True
         return torch.stack([mask, again], -3).flatten(-4, -3)
 
-    def sounding(self, bits):
+    def sounding(self, bits: Tensor) -> Tensor:
         """Which cells sound in each column: (…, K, P, C) -> (…, V, P, C)."""
         return bits[..., :: self.kinds, :, :]
 
-    def window(self, bits):
+    def window(self, bits: Tensor) -> Tensor:
         """Bits cut from a longer piece, as if it began there: nothing is struck again at first."""
         if self.span > 1:
             bits[..., 1::2, :, 0] = 0
         return bits
 
-    def holds(self, roll):
+    def holds(self, roll: Tensor) -> Tensor:
         """Whether the grid holds a roll to the letter: bool (…), without V, P and L."""
         return (self.decode(self.encode(roll)) == roll).flatten(-3).all(-1)
 
-    def _columns(self, roll):
+    def _columns(self, roll: Tensor) -> Tensor:
         """(…, P, L) -> (…, P, C, span)."""
         if roll.shape[-1] % self.span:
             raise ValueError(
@@ -120,35 +116,6 @@ class Codec:
         return roll.unflatten(-1, (-1, self.span))
 
 
-def _later(x):
+def _later(x: Tensor) -> Tensor:
     """Each column's value where the next one stands; the first gets none. (…, C)."""
-    return torch.cat([torch.zeros_like(x[..., :1]), x[..., :-1]], -1)
-
-
-def _sooner(x):
-    """Each column's value where the one before stands; the last gets none. (…, C)."""
-    return torch.cat([x[..., 1:], torch.zeros_like(x[..., :1])], -1)
-
-
-def choose_grid(notes, ticks=rolls.TICKS, share=0.995):
-    """The coarsest grid, in columns a beat, that holds a share of all onsets and ends.
-
-    Parameters
-    ----------
-    notes : iterable of (row, start, end)
-        In ticks, as from `rolls.notes`.
-    ticks : int
-        A beat.
-    share : float
-        0 to 1.
-
-    Returns
-    -------
-    int
-        A divisor of `ticks`; `ticks` itself where nothing coarser holds enough.
-    """
-    places = [t % ticks for _, *edges in notes for t in edges]
-    for grid in (n for n in range(1, ticks + 1) if ticks % n == 0):
-        if sum(p % (ticks // grid) == 0 for p in places) >= share * len(places):
-            return grid
-    return ticks
+    return F.pad(x, (1, -1))

@@ -114,9 +114,13 @@ def _in_thirds(grid, place):
     return int(place / third + 0.5) * third if third and grid.thirds[beat] else place
 
 
-def edited(given: Midi, removed: Iterable[Note] = (), ended: dict[Note, int] | None = None,
-           added: dict[int | str, list[tuple[New, int, int]]] | None = None,
-           programs: dict[str, tuple[int, int]] | None = None) -> Midi:
+def edited(
+    given: Midi,
+    removed: Iterable[Note] = (),
+    ended: dict[Note, int] | None = None,
+    added: dict[int | str, list[tuple[New, int, int]]] | None = None,
+    programs: dict[str, tuple[int, int]] | None = None,
+) -> Midi:
     """A file with some notes gone, some ended elsewhere, and some added.
 
     Parameters
@@ -141,8 +145,13 @@ def edited(given: Midi, removed: Iterable[Note] = (), ended: dict[Note, int] | N
     for place, notes in (added or {}).items():
         if isinstance(place, str):
             channel, program = (programs or {}).get(place, (0, 0))
-            tracks.append([midi.meta(0, midi.NAME, place.encode()),
-                           Event(0, bytes([0xC0 | channel, program])), Event(0, END_OF_TRACK)])
+            tracks.append(
+                [
+                    midi.meta(0, midi.NAME, place.encode()),
+                    Event(0, bytes([0xC0 | channel, program])),
+                    Event(0, END_OF_TRACK),
+                ]
+            )
             gone.append(set())
             offs.append([])
             ons.append([])

@@ -103,8 +103,14 @@ class Grid:
         return self.beats.tolist()
 
 
-def grid(midi: Midi, ticks: int = 24, *, beat: Fraction | None = None, least: int = 0,
-         pickup: Fraction | str | None = None) -> Grid:
+def grid(
+    midi: Midi,
+    ticks: int = 24,
+    *,
+    beat: Fraction | None = None,
+    least: int = 0,
+    pickup: Fraction | str | None = None,
+) -> Grid:
     """The grid of a file.
 
     Parameters

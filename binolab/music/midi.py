@@ -160,8 +160,7 @@ class Midi:
 
     def programs(self, track: int) -> dict[int, int]:
         """The program that each channel of a track begins with, by channel."""
-        return {e.data[0] & 0x0F: e.data[1] for e in reversed(self.tracks[track])
-                if e.kind == 0xC0}
+        return {e.data[0] & 0x0F: e.data[1] for e in reversed(self.tracks[track]) if e.kind == 0xC0}
 
     def bytes(self) -> bytes:
         """The file. Running status is written out."""
@@ -271,12 +270,15 @@ def parse(data: bytes) -> Midi:
         raise MidiError(f"has more than {BYTES:,} bytes; split the file, or leave data out of it")
     head = data.find(b"MThd", 0, 1024)
     if head < 0 or len(data) < head + 14:
-        raise MidiError("not a readable MIDI file (it has no header); export it again as "
-                        "Standard MIDI")
+        raise MidiError(
+            "not a readable MIDI file (it has no header); export it again as Standard MIDI"
+        )
     size, kind, count, division = struct.unpack_from(">LHHh", data, head + 4)
     if division <= 0:
-        raise MidiError("counts frames of a film (SMPTE time), which have no beats; export it with "
-                        "ticks a beat (480, say)")
+        raise MidiError(
+            "counts frames of a film (SMPTE time), which have no beats; export it with "
+            "ticks a beat (480, say)"
+        )
     midi = Midi(division, kind=min(kind, 1))
     if head:
         midi.mended.append(f"{head} bytes before the header are skipped")
@@ -288,8 +290,9 @@ def parse(data: bytes) -> Midi:
         events += len(track)
         midi.tracks.append(track)
     if not midi.tracks:
-        raise MidiError("not a readable MIDI file (it has no track); export it again as Standard "
-                        "MIDI")
+        raise MidiError(
+            "not a readable MIDI file (it has no track); export it again as Standard MIDI"
+        )
     if count != len(midi.tracks):
         midi.mended.append(f"it tells of {count} tracks and has {len(midi.tracks)}")
     if midi.kind == 0 and len(midi.tracks) > 1:
@@ -382,7 +385,8 @@ def _track(data, at, midi, before):
         if isinstance(error, MidiError):  # a limit, and no damage
             raise
         midi.mended.append(
-            f"track {number_of} is damaged after {len(track)} events, and ends there")
+            f"track {number_of} is damaged after {len(track)} events, and ends there"
+        )
         at = max(at, min(end, len(data)))
     if not track or track[-1].data != END_OF_TRACK:
         track.append(Event(track[-1].tick if track else 0, END_OF_TRACK))

@@ -13,6 +13,8 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+import numpy as np
+
 from binolab.music.midi import LONGEST
 from binolab.music.rolls import LENGTH, LOW, PITCHES, TICKS, from_notes
 
@@ -22,24 +24,29 @@ LENGTHS = re.compile(r"[-+]?[\d./]{1,20}")  # no exponent: 1e999999999 would be 
 NOTE = re.compile(r"([A-Ga-g])([#♯b♭]*)(-?\d+)")
 
 
-def read(text, *, low=LOW, pitches=PITCHES, ticks=TICKS, length=LENGTH):
+def read(
+    text: str,
+    *,
+    low: int = LOW,
+    pitches: int = PITCHES,
+    ticks: int = TICKS,
+    length: int | None = LENGTH,
+) -> np.ndarray:
     """Read notes and beats as a roll.
 
     Parameters
     ----------
-    text : str
-        One line a voice, as above; empty lines count for nothing. A length is a whole number, a
-        decimal or a fraction of beats; a note ends on the tick nearest to where it should.
-    low, pitches : int
+    text
+        One line a voice, as above; empty lines are skipped. A length is a whole number, a decimal
+        or a fraction of beats. A note ends on the tick nearest to where it should.
+    low, pitches
         The roll holds MIDI notes `low` to `low + pitches - 1`.
-    ticks : int
-        Ticks a beat.
-    length : int or None
+    length
         Ticks of the roll, rests after the last note; None ends it with the longest voice.
 
     Returns
     -------
-    ndarray of bool, (pitches, length)
+    bool (pitches, length)
 
     Raises
     ------
@@ -73,7 +80,8 @@ def read(text, *, low=LOW, pitches=PITCHES, ticks=TICKS, length=LENGTH):
                     raise ValueError(
                         f"{words[i]} ends at beat {float(beat):g}, after the roll's "
                         f"{last / ticks:g}; shorten the voice"
-                        + ", or give length=None" * (length is not None)
+                        + ", or give length=None"
+                        * (length is not None)
                     )
             except ValueError as error:
                 raise ValueError(f"line {number}: {error}") from None
@@ -82,22 +90,22 @@ def read(text, *, low=LOW, pitches=PITCHES, ticks=TICKS, length=LENGTH):
     return from_notes(notes, pitches, end if length is None else length).astype(bool)
 
 
-def _pitch(name):
+def _pitch(name: str) -> int | None:
     """The MIDI pitch of a note name, None of a rest: C4 is 60."""
     if name == "-":
         return None
-    found = NOTE.fullmatch(name)
-    if not found:
+    note = NOTE.fullmatch(name)
+    if not note:
         raise ValueError(
             f"{name!r} is not a note: write a letter from A to G, # or b if need be, and the "
             "octave (C4, F#3, Bb2), or - for a rest"
         )
-    letter, accidentals, octave = found.groups()
+    letter, accidentals, octave = note.groups()
     shift = sum(ACCIDENTALS[sign] for sign in accidentals)
     return 12 * (int(octave) + 1) + LETTERS[letter.upper()] + shift
 
 
-def _beats(name, word):
+def _beats(name: str, word: str | None) -> Fraction:
     """A length in beats as an exact fraction."""
     if word is None or word == "-" or NOTE.fullmatch(word):
         follows = "" if word is None else f", {word!r} follows"

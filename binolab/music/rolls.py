@@ -68,9 +68,16 @@ def from_notes(notes, pitches=PITCHES, length=None):
     return roll
 
 
-def from_midi(source: str | Path | PrettyMIDI | Midi, *, low: int = LOW, pitches: int = PITCHES,
-              ticks: int = TICKS, length: int | None = None, pedal: bool = False,
-              beat: Fraction | None = None) -> np.ndarray:
+def from_midi(
+    source: str | Path | PrettyMIDI | Midi,
+    *,
+    low: int = LOW,
+    pitches: int = PITCHES,
+    ticks: int = TICKS,
+    length: int | None = None,
+    pedal: bool = False,
+    beat: Fraction | None = None,
+) -> np.ndarray:
     """Bits of a whole MIDI file, from its first beat to its end, rests kept.
 
     Several tracks are merged and drums left out. Beats are those of the meter (`music.meter`).
@@ -136,8 +143,14 @@ def notes(roll):
     return list(zip(rows.tolist(), starts.tolist(), ends.tolist()))
 
 
-def to_midi(roll: np.ndarray, *, low: int = LOW, ticks: int = TICKS, tempo: float = 100.0,
-            velocity: int = 80) -> Midi:
+def to_midi(
+    roll: np.ndarray,
+    *,
+    low: int = LOW,
+    ticks: int = TICKS,
+    tempo: float = 100.0,
+    velocity: int = 80,
+) -> Midi:
     """A roll as a MIDI file of one piano.
 
     Parameters
@@ -156,12 +169,20 @@ def to_midi(roll: np.ndarray, *, low: int = LOW, ticks: int = TICKS, tempo: floa
     events = []
     for row, *ends in notes(roll):
         start, end = (round(place * made.resolution / ticks) for place in ends)
-        events += [Event(start, bytes([0x90, low + row, velocity])),
-                   Event(end, bytes([0x80, low + row, 64]))]
+        events += [
+            Event(start, bytes([0x90, low + row, velocity])),
+            Event(end, bytes([0x80, low + row, 64])),
+        ]
     events.sort(key=lambda e: (e.tick, e.data[0]))  # what ends comes before what begins
     last = max((e.tick for e in events), default=0)
-    made.tracks.append([midi.meta(0, midi.NAME, b"Piano"), Event(0, bytes([0xC0, 0])), *events,
-                        Event(last, midi.END_OF_TRACK)])
+    made.tracks.append(
+        [
+            midi.meta(0, midi.NAME, b"Piano"),
+            Event(0, bytes([0xC0, 0])),
+            *events,
+            Event(last, midi.END_OF_TRACK),
+        ]
+    )
     return made
 
 
@@ -185,8 +206,16 @@ def windows(roll, length=LENGTH, hop=None):
     return np.stack([padded[:, i * hop : i * hop + length] for i in range(count)])
 
 
-def window(path: str | Path, *, at: float = 0, length: int = LENGTH, low: int = LOW,
-           pitches: int = PITCHES, ticks: int = TICKS, pedal: bool = False) -> np.ndarray:
+def window(
+    path: str | Path,
+    *,
+    at: float = 0,
+    length: int = LENGTH,
+    low: int = LOW,
+    pitches: int = PITCHES,
+    ticks: int = TICKS,
+    pedal: bool = False,
+) -> np.ndarray:
     """The bits of a MIDI file from beat `at`: one window, padded with rests past the end.
 
     Parameters as in `from_midi`, which raises the faults of the file too.

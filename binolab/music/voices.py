@@ -8,10 +8,12 @@ Chapter: 08 *Sampling*.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from binolab.music import rolls
@@ -20,8 +22,10 @@ CHORALE = (67, 62, 55, 48)  # MIDI, about the middle of Bach's sopranos, altos, 
 CROSSED = 100  # semitones: what it costs a note to sound above a voice that is above its own
 COUNTED = 50  # ... and each voice off, where it is known how many notes sound on one side of it
 
+Note = tuple[int, int, int]  # row, start, end
 
-def merge(planes):
+
+def merge(planes: Tensor) -> Tensor:
     """The roll of some planes: their union, with a gap where any voice strikes a note again.
 
     Bits (…, V, P, L) -> (…, 1, P, L), the same dtype. What `rolls.from_notes` draws of all notes.
@@ -29,28 +33,28 @@ def merge(planes):
     if planes.shape[-3] == 1:
         return planes
     lit = planes > 0
-    onset = (lit & ~F.pad(lit, (1, 0))[..., :-1]).any(-3, keepdim=True)
-    gap = F.pad(onset, (0, 1))[..., 1:] & ~onset
+    onset = (lit & ~F.pad(lit, (1, -1))).any(-3, keepdim=True)
+    gap = F.pad(onset, (-1, 1)) & ~onset
     return (lit.any(-3, keepdim=True) & ~gap).to(planes.dtype)
 
 
-def split(roll, voices, known=None, low=rolls.LOW):
+def split(roll: Tensor, voices: int, known: Tensor | None = None, low: int = rolls.LOW) -> Tensor:
     """The notes of a roll, each in the plane of one voice, the highest voice first.
 
     Notes are taken as they begin, the highest first. Those that begin together go to the voices
-    that are free, in order, so that the voices move least; a voice that has not sung begins from
-    the middle of its range. None sounds above a voice that is above its own, if that can be helped.
-    Where `known` tells what sounds above a note and not what sounds below, the notes above it are
-    counted: a melody is the first voice. What finds no voice free is left out.
+    that are free, in order, so that the voices move least. A voice that has not sung begins from
+    the middle of its range. No note sounds above a voice that is above its own, if possible. Where
+    `known` tells what sounds above a note and not what sounds below, the notes above it are
+    counted: a melody is the first voice. A note that finds no voice free is left out.
 
     Parameters
     ----------
-    roll : tensor of bits (B, 1, P, L)
-    voices : int
+    roll : (B, 1, P, L) of bits
+    voices
         V; of one the roll is returned as it is.
-    known : bool tensor, same shape, optional
+    known : bool, shape of `roll`
         Which cells of the roll are given.
-    low : int
+    low
         The MIDI note of row 0.
 
     Returns
@@ -65,48 +69,48 @@ def split(roll, voices, known=None, low=rolls.LOW):
     told = torch.zeros_like(roll, dtype=torch.bool) if known is None else known
     planes = []
     for one, given in zip(roll[:, 0].cpu().numpy() > 0, told[:, 0].cpu().numpy()):
-        sung = [[] for _ in range(voices)]
+        sung: list[list[Note]] = [[] for _ in range(voices)]
         for voice, note in _assigned(rolls.notes(one), given, list(middle)):
             sung[voice].append(note)
         planes.append(np.stack([rolls.from_notes(notes, P, L) for notes in sung]))
     return torch.from_numpy(np.stack(planes)).to(roll.device, roll.dtype)
 
 
-def _assigned(notes, given, last):
+def _assigned(
+    notes: Sequence[Note], given: np.ndarray, last: list[float]
+) -> Iterator[tuple[int, Note]]:
     """(voice, note) for the notes of a roll; `last` holds the row that each voice is at."""
     voices, until = range(len(last)), [0] * len(last)
-    starts = sorted({start for _, start, _ in notes})
-    for start in starts:
+    for start in sorted({start for _, start, _ in notes}):
         new = sorted((n for n in notes if n[1] == start), reverse=True)
         held = [v for v in voices if until[v] > start]
         free = [v for v in voices if v not in held]
-        counted = [_counted(row, start, given, new, [last[v] for v in held], len(last))
-                   for row, *_ in new]
+        rows = [last[v] for v in held]
+        counted = [_counted(row, start, given, new, rows, len(last)) for row, *_ in new]
 
-        def cost(pairs):
-            total = 0
+        def cost(pairs: Sequence[tuple[int, int]]) -> float:
+            total = 0.0
             for i, v in pairs:
                 row = new[i][0]
                 total += abs(row - last[v])
                 total += CROSSED * sum((row > last[h]) != (v < h) for h in held if row != last[h])
-                total += 0 if counted[i] is None else COUNTED * abs(v - counted[i])
+                total += 0 if (place := counted[i]) is None else COUNTED * abs(v - place)
             return total
 
         most = min(len(new), len(free))
-        pairs = min(
-            (list(zip(some, order)) for some in combinations(range(len(new)), most)
-             for order in combinations(free, most)),
-            key=cost,
-        )
-        for i, v in pairs:
+        chosen = combinations(range(len(new)), most)
+        ways = [list(zip(some, order)) for some in chosen for order in combinations(free, most)]
+        for i, v in min(ways, key=cost):
             last[v], until[v] = new[i][0], new[i][2]
             yield v, new[i]
 
 
-def _counted(row, start, given, new, held, voices):
+def _counted(
+    row: int, start: int, given: np.ndarray, new: list[Note], held: list[float], voices: int
+) -> int | None:
     """Which voice a note is by the notes that sound on the side of it where all is known."""
     above, below = given[row + 1 :, start].all(), given[:row, start].all()
-    sounding = [r for r, *_ in new if r != row] + held
+    sounding: list[float] = [r for r, *_ in new if r != row] + held
     if above and not below:
         return sum(r > row for r in sounding)
     if below and not above:

@@ -19,4 +19,6 @@ from binolab.networks.unet import UNet
 
 __all__ = ["NETWORKS", "BeatTransformer", "Denoiser", "FrameTransformer", "UNet"]
 
-NETWORKS = {n.__name__: n for n in (UNet, FrameTransformer, BeatTransformer)}
+NETWORKS: dict[str, type[Denoiser]] = {
+    network.__name__: network for network in (UNet, FrameTransformer, BeatTransformer)
+}

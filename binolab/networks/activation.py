@@ -5,50 +5,60 @@ Chapter: 13 *What the network sees*.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
+from torch import Generator, Tensor, nn
+
+from binolab.networks.denoiser import Denoiser
 
 
 class _Reached(Exception):
     """Raised at the layer in question: the layers behind it need not run."""
 
 
-def layers(model):
+def layers(model: nn.Module) -> dict[str, int]:
     """The layers whose filters can be maximized: {name: number of filters}, in calling order."""
-    return {
-        name: layer.out_channels
-        for name, layer in model.named_modules()
-        if isinstance(layer, torch.nn.Conv2d)
-    }
+    modules = model.named_modules()
+    return {name: m.out_channels for name, m in modules if isinstance(m, nn.Conv2d)}
 
 
-def maximize(model, layer, filter, *, shape=(56, 384), prior=0.07, alpha_bar_t=0.5, steps=200,
-             rate=0.05, start=None, generator=None, callback=None):
+def maximize(
+    model: Denoiser,
+    layer: str,
+    filter: int,
+    *,
+    shape: tuple[int, int] = (56, 384),
+    prior: float = 0.07,
+    alpha_bar_t: float = 0.5,
+    steps: int = 200,
+    rate: float = 0.05,
+    start: Tensor | None = None,
+    generator: Generator | None = None,
+    callback: Callable | None = None,
+) -> tuple[Tensor, list[float]]:
     """Gradient ascent on a roll, from noise, of one filter's mean output (paper §7, Fig. 3).
 
-    The mean is of the convolution before its ReLU, which could have no gradient. Two things are
-    not in the paper, which says "vanilla": the roll is kept between 0 and 1, the range of the
-    probabilities that it stands for (else the mean has no maximum), and the step is `rate` times
-    the gradient over its largest entry, so that every filter moves alike.
+    The mean is taken before the ReLU, which could have no gradient. Two things are not in the
+    paper, which says "vanilla". The roll is kept between 0 and 1, the range of the probabilities
+    that it stands for: else the mean has no maximum. And the step is `rate` times the gradient over
+    its largest entry, so every filter moves alike.
 
     Parameters
     ----------
-    model : Denoiser
-    layer : str
-        A name from `layers`.
-    filter : int
-        Which filter of it.
-    shape : (int, int)
+    layer, filter
+        A name from `layers`, and which of its filters.
+    shape
         Pitches and ticks of the input.
-    prior : float, ρ
-        Density of the noise to begin with.
-    alpha_bar_t : float
-        Noise level told to a network that wants one.
-    steps : int
+    prior
+        ρ, the density of the noise to begin with.
+    alpha_bar_t
+        The noise level that a network is told, if it wants one.
+    steps
         The paper sees little change after about 200.
-    start : tensor (P, L), 0 to 1, optional
+    start : (P, L), 0 to 1
         The roll to begin with, in place of noise; `shape` and `prior` then do not matter.
-    generator : torch.Generator
-    callback : callable(step, x, activation), optional
+    callback : callable(step, x, activation)
 
     Returns
     -------
@@ -62,11 +72,11 @@ def maximize(model, layer, filter, *, shape=(56, 384), prior=0.07, alpha_bar_t=0
 
     Chapter: 13.
     """
-    found = layers(model)
-    if layer not in found:
-        raise ValueError(f"no layer {layer!r}; choose one of {', '.join(found)}")
-    if not 0 <= filter < found[layer]:
-        raise ValueError(f"{layer} has filters 0 to {found[layer] - 1}, got {filter}")
+    filters = layers(model)
+    if layer not in filters:
+        raise ValueError(f"no layer {layer!r}; choose one of {', '.join(filters)}")
+    if not 0 <= filter < filters[layer]:
+        raise ValueError(f"{layer} has filters 0 to {filters[layer] - 1}, got {filter}")
     device = next(model.parameters()).device
     if start is None:
         x = (torch.rand(1, 1, *shape, generator=generator, device=device) < prior).float()

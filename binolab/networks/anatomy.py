@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from math import prod
 
 import torch
+from torch import Tensor
 from torch.nn import Module, Parameter
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -33,13 +34,21 @@ KINDS = {F.conv2d: "conv", F.interpolate: "up", torch.cat: "copy", F.layer_norm:
 class Row:
     """One layer.
 
-    name : the module that it is, or is a part of.
-    kind : "input", "conv", "down" (a convolution of stride > 1), "up", "copy" (feature maps stacked
-    on others), "linear", "norm", "attention", or the name of another function that costs.
-    inputs, outputs : features that it takes and gives at each place.
-    size : the places: pitches and ticks, frames, or heads and frames.
-    parameters, macs : the numbers that it holds; its multiply-adds.
-    sources : the rows that it reads, by index, a copied one first. () if it does not see the roll.
+    Attributes
+    ----------
+    name
+        The module that it is, or is a part of.
+    kind
+        "input", "conv", "down" (a convolution of stride > 1), "up", "copy" (feature maps stacked on
+        others), "linear", "norm", "attention", or the name of another function that costs.
+    inputs, outputs
+        Features that it takes and gives at each place.
+    size
+        The places: pitches and ticks, frames, or heads and frames.
+    parameters, macs
+        How many numbers it holds, and its multiply-adds.
+    sources
+        The rows that it reads, by index, a copied one first. () if it does not see the roll.
     """
 
     name: str
@@ -62,7 +71,7 @@ class Row:
 class _Watch(TorchFunctionMode):
     """Enter a row for each layer that is called, and remember of which rows a tensor is made."""
 
-    def __init__(self, x):
+    def __init__(self, x: Tensor) -> None:
         super().__init__()
         self.counter = FlopCounterMode(display=False)
         self.rows = [Row("input", "input", 0, *_depth_and_size(x, "input"))]
@@ -85,22 +94,23 @@ class _Watch(TorchFunctionMode):
         return result
 
     def _row(self, kind, args, taken, y, macs, sources):
-        name = max(self.counter.mod_tracker.parents, key=lambda name: name.count("."))  # inmost
+        inmost = max(self.counter.mod_tracker.parents, key=lambda name: name.count("."))
+        name = inmost.partition(".")[2] or kind
         outputs, size = _depth_and_size(y, kind)
         inputs = outputs if kind == "copy" else _depth_and_size(taken[0], kind)[0]
         kernel, stride = (tuple(args[1].shape[2:]), max(args[3])) if kind == "conv" else ((), 1)
+        kind = "down" if stride > 1 else kind
         held = sum(x.numel() for x in taken if isinstance(x, Parameter))
-        return Row(name.partition(".")[2] or kind, "down" if stride > 1 else kind, inputs, outputs,
-                   size, kernel, stride, held, macs, sources)
+        return Row(name, kind, inputs, outputs, size, kernel, stride, held, macs, sources)
 
 
-def _tensors(values):
+def _tensors(values: list) -> list[Tensor]:
     """The tensors among values, and in the lists among them."""
     lists = [v if isinstance(v, (tuple, list)) else [v] for v in values]
-    return [v for some in lists for v in some if isinstance(v, torch.Tensor)]
+    return [v for some in lists for v in some if isinstance(v, Tensor)]
 
 
-def _depth_and_size(x, kind):
+def _depth_and_size(x: Tensor, kind: str) -> tuple[int, tuple[int, ...]]:
     """How many features a tensor of one roll has at each place, and the places."""
     *size, depth = x.movedim(1 if kind in MAPS else -1, -1).shape[1:]
     return depth, tuple(size)
@@ -109,17 +119,8 @@ def _depth_and_size(x, kind):
 def trace(model: Module, shape: tuple[int, int] = (56, 384)) -> list[Row]:
     """Run a network once, and write down its layers in calling order, the input first.
 
-    Parameters
-    ----------
-    model : Denoiser
-        Any that takes rolls (B, 1, pitches, ticks).
-    shape : (int, int)
-        Pitches and ticks of the roll.
-
-    Raises
-    ------
-    ValueError
-        From the network, when it cannot take that shape.
+    `model` takes rolls (B, 1, pitches, ticks); `shape` is the roll's pitches and ticks. The network
+    raises ValueError if it cannot take that shape.
 
     Chapter: 06; Fig. 2 of the paper.
     """
@@ -139,12 +140,11 @@ def receptive_field(rows: Sequence[Row], index: int, at: int, axis: int = -1) ->
 
     Parameters
     ----------
-    rows : list of Row
-    index : int
+    index
         The layer; negative counts from the end.
-    at : int
+    at
         The place in that layer's own grid.
-    axis : int
+    axis
         -1 for ticks, -2 for pitches.
 
     Raises

@@ -1,63 +1,60 @@
 """The paper's network (§5, Fig. 2): a plain convolutional UNet that guesses the clean roll.
 
-Every network of this library is called the same way,
-
-    probability = model(x_t, alpha_bar_t, known)        # shapes (B, 1, P, L), (B,), (B, 1, P, L)
-
-and answers P(x_0 = 1 | x_t) cell by cell. `logits` gives the same before the sigmoid. The UNet as
-printed looks at `x_t` alone: it is not told the noise level or which cells are known.
+The UNet as printed sees `x_t` alone: nobody tells it the noise level or which cells are known.
 
 Chapter: 06 *The UNet*.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from binolab.networks.denoiser import Denoiser, LevelEmbedding, conv
 
+SILENCE = -2.6  # the log-odds of a density of 7 %: where an untrained network begins
+
 
 class UNet(Denoiser):
-    """The UNet of Fig. 2: three stride-2 convolutions down, nearest upsampling, concatenated skips.
+    """The UNet of Fig. 2: stride-2 convolutions down, nearest upsampling, concatenated skips.
 
     Parameters
     ----------
-    widths : tuple of int
-        Filters at each level, top first; one stride-2 convolution lies between two levels. The
-        printed depths are not legible in our copy of the paper; the default is a small net.
+    widths : sequence of int
+        Filters at each level, top first. The printed depths are not legible in our copy of the
+        paper; the default is a small network with the paper's three downsamplings.
     time : bool
-        Tell it the noise level (the author's code does, the paper does not).
+        Tell it the noise level. The author's code does, the paper does not.
 
-    A roll's pitches and ticks must be multiples of 2^(len(widths) - 1): 8 for three downsamplings.
+    A roll's pitches and ticks must be multiples of 2^(len(widths) - 1).
 
     Chapter: 06.
     """
 
-    def __init__(self, widths=(16, 32, 64, 128), time=False):
+    def __init__(self, widths: Sequence[int] = (16, 32, 64, 128), time: bool = False) -> None:
         super().__init__()
         self.stride = 2 ** (len(widths) - 1)
-        self.down = nn.ModuleList()
-        self.contract = nn.ModuleList()
-        self.join = nn.ModuleList()
-        self.expand = nn.ModuleList()
-        inputs = 1
-        for i, width in enumerate(widths):
-            if i:
-                self.down.append(conv(inputs, width, stride=2))  # red arrows
-            self.contract.append(nn.Sequential(conv(width if i else 1, width), conv(width, width)))
-            inputs = width
+        self.down, self.contract = nn.ModuleList(), nn.ModuleList()
+        self.join, self.expand = nn.ModuleList(), nn.ModuleList()
+        for above, width in zip([None, *widths], widths):
+            if above:
+                self.down.append(conv(above, width, stride=2))  # red arrows
+            first = conv(width if above else 1, width)
+            self.contract.append(nn.Sequential(first, conv(width, width)))
         for shallow, deep in zip(widths[-2::-1], widths[:0:-1]):
             self.join.append(conv(deep, shallow))
             self.expand.append(nn.Sequential(conv(2 * shallow, shallow), conv(shallow, shallow)))
         self.last = nn.Conv2d(widths[0], 1, 3, padding=1)  # a single filter: the roll
-        nn.init.constant_(self.last.bias, -2.6)  # type: ignore[arg-type]  # the log-odds of a density of 7 %
-        self.levels = (
-            nn.ModuleList([LevelEmbedding(width) for width in widths]) if time else None
-        )
+        self.last.bias.data.fill_(SILENCE)  # type: ignore[union-attr]
+        levels = [LevelEmbedding(width) for width in widths] if time else None
+        self.levels = nn.ModuleList(levels) if levels else None
 
-    def logits(self, x_t, alpha_bar_t=None, known=None):
+    def logits(
+        self, x_t: Tensor, alpha_bar_t: Tensor | None = None, known: Tensor | None = None
+    ) -> Tensor:
         if x_t.shape[-1] % self.stride or x_t.shape[-2] % self.stride:
             raise ValueError(
                 f"roll is {tuple(x_t.shape[-2:])}, but pitches and ticks must be multiples of "

@@ -43,7 +43,7 @@ def draw_unet(rows: Sequence[Any], ax: Axes | None = None) -> Axes:
     for row in rows:
         if row.sources and row.kind not in ARROWS:
             raise ValueError(f"{row.name} is a {row.kind} layer: only a UNet can be drawn so")
-    ax = plotting._axes(ax, (9, 4.9))
+    ax = plotting.canvas(ax, (9, 4.9))
     drawn = {i: row for i, row in enumerate(rows) if row.kind == "input" or row.sources}
     sizes = sorted({row.size for row in drawn.values()}, reverse=True)
     boxes, x = {}, 0.0
@@ -73,8 +73,15 @@ def _box(ax, x, y, width, height, row):
         parts = [(x - width / 4, width / 2, ARROWS["copy"][1]), (x + width / 4, width / 2, FILL)]
     for middle, wide, hue in parts:
         ax.bar(middle, height, wide, y - height / 2, fc=hue, ec=plotting.INK, lw=0.9, zorder=2)
-    ax.text(x, y + height / 2 + 0.06, row.outputs, ha="center", va="bottom", fontsize=11,
-            bbox={"fc": plotting.PAPER, "ec": "none", "pad": 0.6})
+    ax.text(
+        x,
+        y + height / 2 + 0.06,
+        row.outputs,
+        ha="center",
+        va="bottom",
+        fontsize=11,
+        bbox={"fc": plotting.PAPER, "ec": "none", "pad": 0.6},
+    )
 
 
 def _arrow(ax, kind, start, end, past):

@@ -22,12 +22,18 @@ import html
 import io
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from binolab.files import replacing
 from binolab.music.midi import Midi
 from binolab.music.rolls import LOW, TICKS, notes
+
+if TYPE_CHECKING:
+    from IPython.display import HTML
+
+Source = str | Path | np.ndarray  # of a sound: an MP3 file, or a waveform
 
 RATE = 22050  # samples a second
 TAIL = 0.8  # seconds after the last tick, for the last sound to die
@@ -41,7 +47,14 @@ PARTIALS = 40
 COMPRESSION = 0.7  # of the variable bit rate; 0 is the largest file, 1 the smallest
 
 
-def synthesize(roll_or_notes, *, low=LOW, ticks=TICKS, tempo=100.0, rate=RATE, length=None):
+def synthesize(
+    roll_or_notes: np.ndarray | list[tuple[int, int, int]],
+    *,
+    low: int = LOW,
+    ticks: int = TICKS,
+    tempo: float = 100.0,
+    rate: int = RATE,
+) -> np.ndarray:
     """The sound of a roll on a piano-like string instrument.
 
     Parameters
@@ -54,8 +67,6 @@ def synthesize(roll_or_notes, *, low=LOW, ticks=TICKS, tempo=100.0, rate=RATE, l
         Beats a minute.
     rate : int
         Samples a second.
-    length : int, optional
-        Ticks that a list of notes lasts; by default, to the end of its last note.
 
     Returns
     -------
@@ -73,7 +84,7 @@ def synthesize(roll_or_notes, *, low=LOW, ticks=TICKS, tempo=100.0, rate=RATE, l
         raise ValueError(f"tempo must be positive beats a minute, got {tempo}")
     if isinstance(roll_or_notes, list):
         struck = roll_or_notes
-        length = max((end for *_, end in struck), default=0) if length is None else length
+        length = max((end for *_, end in struck), default=0)
     else:
         struck, length = notes(roll_or_notes), np.shape(roll_or_notes)[1]
     second = ticks * tempo / 60  # in ticks
@@ -97,7 +108,7 @@ def synthesize(roll_or_notes, *, low=LOW, ticks=TICKS, tempo=100.0, rate=RATE, l
     return sound
 
 
-def check(pitch, seconds, rate=RATE):
+def check(pitch: int, seconds: float, rate: int = RATE) -> None:
     """ValueError unless a piece with this highest MIDI note, so long, can be made a sound."""
     f1 = 440 * 2 ** ((pitch - 69) / 12)
     if not f1 < 0.45 * rate:
@@ -114,10 +125,8 @@ def check(pitch, seconds, rate=RATE):
 
 def _bucket(samples, rate):
     """Round a tone's length up to 1/2, 1, 2, 4, ... seconds, so that few lengths are cached."""
-    size = rate // 2
-    while size < samples:
-        size *= 2
-    return size
+    half = rate // 2
+    return half << max(0, -(-samples // half) - 1).bit_length()
 
 
 @lru_cache(maxsize=128)
@@ -179,18 +188,10 @@ def _room(dry, rate):
     return wet
 
 
-def mp3(waveform, rate=RATE):
-    """A waveform as the bytes of an MP3 file, the same bytes each time; about 4 kB a second.
+def mp3(waveform: np.ndarray, rate: int = RATE) -> bytes:
+    """A waveform, (samples,) from -1 to 1, as an MP3 file; about 4 kB a second.
 
-    Parameters
-    ----------
-    waveform : array of float, (samples,), in [-1, 1]
-    rate : int
-        Samples a second.
-
-    Returns
-    -------
-    bytes
+    The same waveform gives the same bytes each time.
     """
     import soundfile
 
@@ -201,13 +202,18 @@ def mp3(waveform, rate=RATE):
         raise ValueError("waveform must lie in [-1, 1]: divide it by its peak")
     file = io.BytesIO()
     soundfile.write(
-        file, waveform, rate, format="MP3", subtype="MPEG_LAYER_III",
-        bitrate_mode="VARIABLE", compression_level=COMPRESSION,
-    )  # fmt: skip
+        file,
+        waveform,
+        rate,
+        format="MP3",
+        subtype="MPEG_LAYER_III",
+        bitrate_mode="VARIABLE",
+        compression_level=COMPRESSION,
+    )
     return file.getvalue()
 
 
-def write_mp3(waveform, path, rate=RATE):
+def write_mp3(waveform: np.ndarray, path: str | Path, rate: int = RATE) -> None:
     """Write a waveform as MP3, whole or not at all; the folder must exist."""
     path = Path(path)
     if not path.parent.is_dir():
@@ -217,7 +223,9 @@ def write_mp3(waveform, path, rate=RATE):
         temporary.write_bytes(data)
 
 
-def player(source, *, label="Piano roll as sound", inline=True, rate=RATE):
+def player(
+    source: Source, *, label: str = "Piano roll as sound", inline: bool = True, rate: int = RATE
+) -> HTML:
     """An audio element for a notebook or a page.
 
     Parameters
@@ -229,17 +237,15 @@ def player(source, *, label="Piano roll as sound", inline=True, rate=RATE):
         Carry the sound in the page; otherwise `source` is an address relative to the page.
     rate : int
         Samples a second of a waveform.
-
-    Returns
-    -------
-    IPython.display.HTML
     """
     from IPython.display import HTML
 
     return HTML(_audio(source, label, inline, rate))
 
 
-def players(table, *, heading="Listen", inline=True, rate=RATE):
+def players(
+    table: dict[str, Source], *, heading: str = "Listen", inline: bool = True, rate: int = RATE
+) -> HTML:
     """A table of players, one labelled row each: `table` is a dict of label to source.
 
     `heading` is the table's caption; sources, `inline` and `rate` are those of `player`.

@@ -1,9 +1,10 @@
 """Controls over precomputed frames: alive on a static page, with no kernel behind it.
 
-A slider's value, or which of a row of buttons is pressed, is linked in the browser (`jslink`) to
-which frame of a `Stack` is shown, so whatever it shows must be computed beforehand: at 3-10 kB a
-frame, a hundred of them are one photograph. `live` is for what cannot be: it computes on a running
-kernel, and says so on a static page. The only module that imports ipywidgets.
+The browser itself links (`jslink`) a slider's value, or the pressed one of a row of buttons, to
+the frame of a `Stack` that is shown. So whatever is shown must be computed beforehand. A frame has
+3-10 kB; a hundred of them are as large as one photograph. `live` is for what cannot be computed
+beforehand: it computes on a running kernel, and says so on a static page. The only module that
+imports ipywidgets.
 """
 
 from __future__ import annotations
@@ -14,56 +15,52 @@ import inspect
 import os
 import struct
 import sys
+from collections.abc import Callable, Sequence
 
 import ipywidgets as ipw
 from IPython.display import HTML, display
 from IPython.utils.capture import capture_output
 
-CONTROLS = ("slider", "buttons")
-
 
 def frame_slider(
-    frames,
-    labels,
+    frames: Sequence[bytes],
+    labels: Sequence,
     *,
-    description,
-    captions=None,
-    alt=None,
-    sounds=None,
-    start=None,
-    aspect=None,
-    control="slider",
-):
+    description: str,
+    captions: Sequence[str] | None = None,
+    alt: Sequence[str] | str | None = None,
+    sounds: Sequence[bytes] | None = None,
+    start: int = 0,
+    aspect: float | None = None,
+    control: str = "slider",
+) -> ipw.VBox:
     """A slider that shows one of several precomputed pictures, and works with no kernel.
+
+    Arrow keys, page keys, home and end move the slider. Its label stands beside it; the picture,
+    the caption and the player stand below.
 
     Parameters
     ----------
     frames : list of bytes
         PNG pictures, shown at the page's width.
-    labels : list of str
-        One short label a frame, for instance ``"t = 100"``; shown beside the slider.
+    labels : list
+        One short label a frame, for instance ``"t = 100"``.
     description : str
         What the slider moves, for the eye and for a screen reader.
     captions : list of str, optional
-        One line of text a frame, shown below the picture.
+        One line of text a frame.
     alt : list of str or str, optional
         What each picture shows, in words; one text for all is joined to the frame's label.
         Without it the description and the label are used.
     sounds : list of bytes, optional
-        MP3 data, one a frame; the player below the picture changes with it.
-    start : int, optional
-        The frame shown first; the first one otherwise.
+        MP3 data, one a frame.
+    start : int
+        The frame shown first.
     aspect : float, optional
         Stretch the frames to this width / height, with hard pixels: for the bare rolls of
         `plotting.roll_image`, which are too flat for a phone. Their own shape otherwise.
     control : {"slider", "buttons"}
         Buttons, one a frame and named by `labels`, where the choices are not a scale.
-
-    Returns
-    -------
-    ipywidgets.VBox
-        The slider (arrow keys, page keys, home and end move it), its label, the picture, the
-        caption and the player.
 
     Raises
     ------
@@ -82,43 +79,26 @@ def frame_slider(
     for name, values in given.items():
         if values is not None and len(values) != len(frames):
             raise ValueError(f"{name} must be one a frame: {len(frames)}, got {len(values)}")
-    start = _start(0 if start is None else start, frames)
-    make = _slider if control == "slider" else _buttons
-    return _assemble([make(labels, description, start)], frames, captions, alt, sounds, aspect)
+    chosen = CONTROLS[control](labels, description, start)
+    return _assemble([chosen], frames, captions, alt, sounds, aspect)
 
 
 def frame_grid(
-    frames,
-    labels,
+    frames: Sequence[Sequence[bytes]],
+    labels: tuple[Sequence, Sequence],
     *,
-    descriptions,
-    captions=None,
-    alt=None,
-    sounds=None,
-    start=(0, 0),
-    aspect=None,
-):
+    descriptions: tuple[str, str],
+    captions: Sequence[Sequence[str]] | None = None,
+    alt: Sequence[Sequence[str]] | str | None = None,
+    sounds: Sequence[Sequence[bytes]] | None = None,
+    start: tuple[int, int] = (0, 0),
+    aspect: float | None = None,
+) -> ipw.VBox:
     """Two sliders that choose one of a table of precomputed pictures, and work with no kernel.
 
-    Parameters
-    ----------
-    frames : list of lists of bytes
-        PNG pictures; ``frames[i][j]`` is shown where the first slider is at i, the second at j.
-    labels : pair of lists of str
-        The labels of the first slider's places, and of the second's.
-    descriptions : pair of str
-        What each slider moves.
-    captions, alt, sounds : list of lists, optional
-        As in `frame_slider`, one a frame; `alt` may be one text for all.
-    start : pair of int
-        The frame shown first.
-    aspect : float, optional
-        As in `frame_slider`.
-
-    Returns
-    -------
-    ipywidgets.VBox
-        Both sliders, each with its label, the picture, the caption and the player.
+    The first slider chooses i and the second j of ``frames[i][j]``; `labels`, `descriptions` and
+    `start` are pairs, one for each slider. The rest is as in `frame_slider`, with a list of lists
+    for a list.
 
     Raises
     ------
@@ -143,14 +123,11 @@ def frame_grid(
                 f"{name} must be {len(first)} lists of {len(second)}, as the labels say, "
                 f"got {len(table)} of {sizes}"
             )
-    controls = [
-        _slider(names, description, _start(place, names))
-        for names, description, place in zip((first, second), descriptions, start)
-    ]
+    controls = [_slider(*each) for each in zip((first, second), descriptions, start)]
     return _assemble(controls, frames, captions, alt, sounds, aspect)
 
 
-def live(function, **controls):
+def live(function: Callable, **controls) -> None:
     """Sliders that call a function on a running kernel; on a static page, a note in their place.
 
     Where the environment variable BINOLAB_STATIC is set, as when the book is executed for its
@@ -160,8 +137,8 @@ def live(function, **controls):
     Parameters
     ----------
     function : callable
-        Called with one value a control; it may show figures and sounds. The first line of its
-        docstring says what it does.
+        It is called with one value a control, and may show figures and sounds. The first line of
+        its docstring says what it does.
     controls
         What `ipywidgets.interact` takes: a widget, or an abbreviation such as ``(0, 10)``. A
         slider calls when it is let go, not while it moves.
@@ -206,22 +183,11 @@ def _open_figures():
     return pyplot.get_fignums() if pyplot else []
 
 
-def _start(place, frames):
-    if not 0 <= place < len(frames):
-        raise ValueError(f"start must be from 0 to {len(frames) - 1}, got {place}")
-    return place
-
-
-def _png_size(png):
-    """The width and height in a PNG's header."""
-    if png[:8] != b"\x89PNG\r\n\x1a\n":
-        raise ValueError("frames must be PNG bytes, as plotting.roll_image returns them")
-    return struct.unpack(">II", png[16:24])
-
-
 def _picture(png, alt, aspect):
     """A frame as HTML: unlike ipywidgets.Image it can say in words what is to be seen."""
-    width, height = _png_size(png)
+    if png[:8] != b"\x89PNG\r\n\x1a\n":
+        raise ValueError("frames must be PNG bytes, as plotting.roll_image returns them")
+    width, height = struct.unpack(">II", png[16:24])
     roll = "" if aspect is None else f'style="aspect-ratio: {aspect}; image-rendering: pixelated" '
     data = base64.b64encode(png).decode("ascii")
     return ipw.HTML(
@@ -241,7 +207,13 @@ def _player(mp3, label):
 # A control is three: the line of widgets that is seen, and the widget and trait that choose.
 
 
+def _check(start, labels):
+    if not 0 <= start < len(labels):
+        raise ValueError(f"start must be from 0 to {len(labels) - 1}, got {start}")
+
+
 def _slider(labels, description, start):
+    _check(start, labels)
     slider = ipw.IntSlider(
         value=start,
         min=0,
@@ -258,6 +230,7 @@ def _slider(labels, description, start):
 
 
 def _buttons(labels, description, start):
+    _check(start, labels)
     buttons = ipw.ToggleButtons(
         options=[(label, place) for place, label in enumerate(labels)],
         index=start,
@@ -266,6 +239,9 @@ def _buttons(labels, description, start):
         layout=ipw.Layout(width="100%"),
     )
     return buttons, buttons, "index"
+
+
+CONTROLS = {"slider": _slider, "buttons": _buttons}
 
 
 def _stack(children, chooser, trait):

@@ -258,10 +258,10 @@ class Run:
                 logits = self.ema.logits(x_t, level)
             nats = F.binary_cross_entropy_with_logits(logits.float(), x0, reduction="sum")
             found[f"{level[0].item():.4f}"] = round(nats.item() / len(x0), 3)
-        nats = likelihood.bound(
+        bound = likelihood.bound(
             self.ema, x0, self.alpha_bar, prior=self.rho, steps=levels, generator=generator
-        ).per_roll
-        return found | {"bound": round(nats.value, 3)}
+        )
+        return found | {"bound": round(bound.per_roll.value, 3)}
 
     def save(self, folder):
         """Write `model.safetensors` (what to use), then the checkpoint (everything)."""

@@ -18,6 +18,7 @@ import torch
 from binolab import files
 from binolab.cli import main as cli
 from binolab.cli import train
+from binolab.diffusion import prompting
 from binolab.evaluation import page, report
 from binolab.model import load, save
 from binolab.music import rolls
@@ -509,9 +510,9 @@ def test_train_on_a_folder_then_generate(tmp_path, capfd, monkeypatch):
     document = json.loads((out / "report.json").read_bytes())
     assert document["facts"]["command"].endswith("--preset tiny")
     document["facts"]["model"] = os.fsdecode(b"gr\xf6\xdfe $x")  # Latin-1, as older systems had it
-    assert page.report(document).startswith("# gr&#92;xf6&#92;xdfe &#36;x\n")
+    assert report.markdown(document).startswith("# gr&#92;xf6&#92;xdfe &#36;x\n")
     bits = np.zeros((1, card.pitches, card.length), bool)
-    page.page(document, bits, bits).savefig(io.BytesIO(), dpi=20)
+    page.figure(document, bits, bits).savefig(io.BytesIO(), dpi=20)
 
 
 def interrupted(*_):
@@ -656,7 +657,7 @@ def test_evaluate_writes_the_same_report_again(model, tmp_path, capsys):
 
 def test_evaluate_faults_come_before_work(model, tmp_path, capsys, monkeypatch):
 
-    monkeypatch.setattr(report, "sample", lambda *_, **__: pytest.fail("work was begun"))
+    monkeypatch.setattr(prompting, "paint", lambda *_, **__: pytest.fail("work was begun"))
     data, one = chords(tmp_path / "data", 20), chords(tmp_path / "one", 1)
     few, out = chords(tmp_path / "few", 3), tmp_path / "out"
     sound = ["--model", model, "--data", data]

@@ -508,7 +508,6 @@ def test_figures_of_a_bound():
     assert b.nats.tolist() == [6, 14]
     assert b.per_roll == pytest.approx((10, 0.25))
     assert b.per_tick == pytest.approx((20 / 60, 0.5 / 60))
-    assert b.per_frame(24) == pytest.approx((20 / 2.5, 0.5 / 2.5))
     whole = b.whole()
     assert whole.nats.tolist() == [20] and whole.error.tolist() == [0.5]
     assert whole.ticks.tolist() == [60]

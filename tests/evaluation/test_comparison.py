@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from binolab.datasets import chorales
-from binolab.evaluation.comparison import compare, table
+from binolab.evaluation.comparison import compare
 from binolab.evaluation.distances import (
     Distances,
     direct_overlap,
@@ -23,7 +23,8 @@ from binolab.evaluation.distances import (
     self_similarity,
     shuffled,
 )
-from binolab.evaluation.features import SOURCES, features
+from binolab.evaluation.features import FEATURES, Feature, features
+from binolab.evaluation.report import comparison_table
 from binolab.music import rolls
 
 
@@ -194,7 +195,7 @@ def test_a_copy_in_another_key_is_found(real):
 
 def test_comparison_of_real_music(comparison):
     """Other chorales come near the floor in every feature; shuffled ones are far below it."""
-    assert list(comparison["features"]) == list(SOURCES)
+    assert list(comparison["features"]) == list(FEATURES)
     assert comparison["n"] == {"made": 20, "held_out": 24, "training": 60}
     rows = comparison["features"].values()
     assert np.median([row["ratio"] for row in rows]) > 0.95
@@ -218,11 +219,22 @@ def test_comparison_is_json_and_repeats(real, comparison):
 
 
 def test_table_shows_every_feature(comparison):
-    text = table(comparison)
-    for name in [*SOURCES, "pitch, consistency", "held out"]:
+    text = comparison_table(comparison)
+    for name in [*FEATURES, "pitch, consistency", "held out"]:
         assert f"| {name.replace('_', ' ')} |" in text
     widths = [line.count("|") for line in text.splitlines() if line.startswith("|")]
     assert set(widths[:24]) == {15}
+
+
+def test_a_metric_is_a_line(real, monkeypatch):
+    """What is added to FEATURES is counted, compared and reported."""
+    highest = Feature("the last row that sounds", lambda x: x.pitches - x.used[:, ::-1].argmax(1))
+    monkeypatch.setitem(FEATURES, "highest", highest)
+    held_out, training = real
+    compared = compare(held_out[:4], held_out, training, bootstraps=2)
+    row = compared["features"]["highest"]
+    assert row["held_out"] == features(held_out)["highest"].mean() and 0 < row["overlap"] <= 1
+    assert "| highest |" in comparison_table(compared)
 
 
 def test_collapse_and_memory_are_seen(real):
@@ -246,7 +258,7 @@ def test_silence_has_nothing_to_compare(real):
     assert rows["pitch_class"]["held_out"] is not None
     assert rows["silence"]["overlap"] < 0.01 and rows["density"]["direct"] < 0.01
     assert found["self_similarity"]["pitch"]["consistency"] is None
-    assert "–" in table(found)
+    assert "–" in comparison_table(found)
 
 
 def test_no_resampling_no_intervals(real):
@@ -254,7 +266,7 @@ def test_no_resampling_no_intervals(real):
     found = compare(held_out[:5], held_out, training[:4], bootstraps=0)
     assert found["features"]["notes"]["overlap_ci"] is None
     json.dumps(found, allow_nan=False)
-    table(found)
+    comparison_table(found)
 
 
 @pytest.mark.parametrize("shape", [(1, 56, 384), (4, 56, 96), (56, 384)])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from binolab.datasets import chorales
-from binolab.evaluation.features import LENGTHS, SOURCES, features, statistics
+from binolab.evaluation.features import FEATURES, LENGTHS, features, statistics
 from binolab.music import rolls
 
 NAMES = ["density", "silence", "four_voices", "onsets", "on_eighths", "in_scale", "dissonance"]
@@ -124,7 +124,7 @@ HISTOGRAMS = {"polyphony": 9, "pitch": None, "pitch_class": 12, "interval": 12, 
 
 
 def one_roll_slowly(roll, low, ticks):
-    """The features of one roll, note by note and chord by chord, as SOURCES says them."""
+    """The features of one roll, note by note and chord by chord, as FEATURES says them."""
     pitches, length = roll.shape
     columns = [[r for r in range(pitches) if roll[r, t]] for t in range(length)]
     cells = [r for column in columns for r in column]
@@ -200,7 +200,7 @@ BATCHES = arrays(
 @given(BATCHES, st.integers(20, 40), st.sampled_from([2, 4, 24]))
 def test_features_are_what_they_say(batch, low, ticks):
     found = features(batch, low=low, ticks=ticks)
-    assert list(found) == list(SOURCES)
+    assert list(found) == list(FEATURES)
     for k, roll in enumerate(batch):
         for name, expected in one_roll_slowly(roll, low, ticks).items():
             np.testing.assert_allclose(found[name][k], expected, atol=1e-9, err_msg=name)
@@ -231,7 +231,7 @@ def test_features_keep_the_order_of_the_rolls_and_their_shape(batch, seed):
 def test_an_octave_up_changes_only_the_pitch(batch, octaves):
     padded = np.pad(batch, ((0, 0), (0, 36), (0, 0)))
     found, moved = features(padded), features(np.roll(padded, 12 * octaves, axis=1))
-    for name in set(SOURCES) - {"pitch"}:
+    for name in set(FEATURES) - {"pitch"}:
         np.testing.assert_allclose(moved[name], found[name], err_msg=name)
 
 

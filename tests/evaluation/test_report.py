@@ -5,8 +5,6 @@ import itertools
 import json
 import math
 import re
-from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,9 +16,8 @@ from binolab.card import Card
 from binolab.datasets import Piece
 from binolab.diffusion import prompting
 from binolab.evaluation import masked, page, report
+from binolab.evaluation.evaluate import MASKS, evaluate
 from binolab.model import Model
-from binolab.training.config import PRESETS
-from binolab.training.step import Run
 
 PITCHES, LENGTH, TICKS = 8, 96, 24
 
@@ -39,19 +36,31 @@ def pieces(seed, n=6):
     return [Piece(f"{i}", roll) for i, roll in enumerate(music(seed, n))]
 
 
+def card(prior, network="UNet", **arguments):
+    return Card(network, arguments, prior, ["linear"], T=10, low=60, pitches=PITCHES, ticks=TICKS,
+                length=LENGTH)
+
+
 @pytest.fixture(scope="module")
 def tiny():
-    """An untrained model of few pitches."""
-    config = replace(PRESETS["tiny"], length=LENGTH, low=60)
-    run = Run(config, 0.25, PITCHES, torch.device("cpu"))
-    return Model(run.model.eval(), run.card)
+    """An untrained network of few pitches."""
+    its = card(0.25, "FrameTransformer", width=32, depth=1, heads=2, filters=8, pitches=PITCHES)
+    torch.manual_seed(0)
+    return Model(its.build().eval(), its)
+
+
+OPTIONS = {"n": 4, "steps": 2, "levels": 3, "bootstraps": 5, "sampler": "posterior",
+           "progress": False}
 
 
 @pytest.fixture(scope="module")
-def document(tiny):
-    return report.evaluate(tiny, pieces(1), pieces(2), n=4, steps=2, levels=3, bootstraps=5,
-                               sampler="posterior",
-                               progress=False)
+def measured(tiny):
+    return evaluate(tiny, pieces(1), pieces(2), **OPTIONS)
+
+
+@pytest.fixture
+def document(measured):
+    return measured[0]
 
 
 @given(st.integers(0, 999), st.sampled_from([1, 3]))
@@ -84,26 +93,24 @@ def test_baselines_rank_as_they_know():
     assert cost["copy_in_beat"] < cost["copy"] < cost["marginal"]
 
 
-def independent(p, seen):
-    """A model that says `p` of every cell, whatever it sees; what it saw is kept in `seen`."""
+def independent(p):
+    """A model that says `p` of every cell, whatever it sees; and what it saw."""
+    seen = []
 
     def network(x_t, alpha_bar_t, known=None):
         seen.append((x_t.clone(), alpha_bar_t, known))
         return torch.full_like(x_t, p)
 
-    return Model(network, CARD)
+    return Model(network, card(0.2)), seen
 
 
-CARD = Card("UNet", {}, 0.2, ["linear"], 10, low=60, pitches=PITCHES, ticks=TICKS, length=LENGTH)
-
-
-@pytest.mark.parametrize("mask", report.MASKS)
+@pytest.mark.parametrize("mask", MASKS)
 def test_a_single_call_is_paid_for_free_cells_alone(mask):
     rolls = music(4)
     x0 = torch.from_numpy(rolls)[:, None].float()
-    known = report.MASKS[mask](x0)
-    seen = []
-    cost = masked.cost(independent(0.3, seen), x0, known, music(5), steps=4,
+    known = MASKS[mask](x0)
+    model, seen = independent(0.3)
+    cost = masked.cost(model, x0, known, music(5), steps=4,
                             generator=torch.Generator().manual_seed(0))
     free = ~known[:, 0].numpy()
     nats = -np.log(np.where(rolls, 0.3, 0.7))[free].sum() / len(rolls)
@@ -122,7 +129,7 @@ def test_a_belief_that_ignores_the_noise_is_bounded_by_its_own_price():
     """A network that always says p is a chain of independent cells: its bound is exact at p."""
     rolls = np.random.default_rng(0).random((8, PITCHES, LENGTH)) < 0.3
     x0 = torch.from_numpy(rolls)[:, None].float()
-    cost = masked.cost(independent(0.3, []), x0, torch.zeros_like(x0).bool(), rolls,
+    cost = masked.cost(independent(0.3)[0], x0, torch.zeros_like(x0).bool(), rolls,
                             steps=40, generator=torch.Generator().manual_seed(0))["nats"]
     assert cost["bound"]["roll"] >= cost["marginal"]["roll"] * 0.99
 
@@ -136,7 +143,7 @@ def test_middle_half():
 def test_paint_in_batches_keeps_what_is_known(tiny):
     x0 = torch.from_numpy(music(1, 5))[:, None].float()
     known = prompting.above_melody(x0)
-    made = masked.paint(tiny, x0, known, steps=2, batch=2,
+    made = masked.write(tiny, x0, known, steps=2, batch=2,
                              generator=torch.Generator().manual_seed(0))
     assert made.shape == x0.shape and made[known].equal(x0[known])
 
@@ -144,10 +151,10 @@ def test_paint_in_batches_keeps_what_is_known(tiny):
 def test_harmony_of_the_original_is_the_original(tiny, monkeypatch):
     """Were the model's harmony Bach's own, every ratio would be 1."""
     x0 = torch.from_numpy(music(7))[:, None].float()
-    monkeypatch.setattr(masked, "paint", lambda model, x0, known, **_: x0)
-    made, beside = masked.harmonize(tiny, x0)
-    assert made is x0 and beside["melody_kept"] == 1
-    for row in beside["features"].values():
+    monkeypatch.setattr(masked, "write", lambda model, x0, known, **_: x0)
+    made, report = masked.harmony(tiny, x0)
+    assert made is x0 and report["melody_kept"] == 1
+    for row in report["features"].values():
         assert row["made"] == row["held_out"]
         assert row["ratio"] in (None, 1) and row["ratio_ci"] in (None, [1, 1])
 
@@ -156,8 +163,8 @@ def test_a_melody_that_is_not_kept_is_noticed(tiny, monkeypatch):
     x0 = torch.from_numpy(music(7))[:, None].float()
     spoilt = x0.clone()
     spoilt[..., : LENGTH // 2] = 0
-    monkeypatch.setattr(masked, "paint", lambda *_, **__: spoilt)
-    assert masked.harmonize(tiny, x0)[1]["melody_kept"] == 0.5
+    monkeypatch.setattr(masked, "write", lambda *_, **__: spoilt)
+    assert masked.harmony(tiny, x0)[1]["melody_kept"] == 0.5
 
 
 def test_document_is_whole_and_plain(document):
@@ -165,7 +172,7 @@ def test_document_is_whole_and_plain(document):
     assert again == document
     assert set(document) == {"facts", "summary", "statistics", "comparison", "harmonization",
                              "costs"}
-    assert set(document["costs"]) == set(report.MASKS)
+    assert set(document["costs"]) == set(MASKS)
     assert document["harmonization"]["melody_kept"] == 1
     assert document["comparison"]["n"] == {"made": 4, "held_out": 6, "training": 6}
 
@@ -174,41 +181,40 @@ def test_parts_do_not_change_each_other(tiny, document):
     def bare(d):
         return {k: v for k, v in d["facts"].items() if "seconds" not in k}
 
-    def evaluate(**options):
-        return report.evaluate(tiny, pieces(1), pieces(2), n=4, steps=2, levels=3,
-                                   bootstraps=5, progress=False, sampler="posterior", **options)
+    def again(**options):
+        return evaluate(tiny, pieces(1), pieces(2), **OPTIONS | options)[0]
 
-    less = evaluate(likelihood=False, prompts=False)
+    less = again(likelihood=False, prompts=False)
     assert bare(less) == bare(document) and less["comparison"] == document["comparison"]
     assert set(document) - set(less) == {"harmonization", "costs"}
-    some = evaluate(prompts=False)
+    some = again(prompts=False)
     assert some["costs"] == {"nothing": document["costs"]["nothing"]}
-    assert evaluate(likelihood=False)["harmonization"] == document["harmonization"]
-    other = evaluate(likelihood=False, prompts=False, seed=1)
+    assert again(likelihood=False)["harmonization"] == document["harmonization"]
+    other = again(likelihood=False, prompts=False, seed=1)
     assert other["statistics"]["made"] != document["statistics"]["made"]
 
 
-def test_rolls_made_elsewhere_are_measured(tiny):
-    made = music(9, 3)
-    found = report.evaluate(tiny, pieces(1), pieces(2), n=2, likelihood=False, prompts=False,
-                                progress=False, made=made, bootstraps=5)
-    assert found["comparison"]["n"]["made"] == 3 and found["facts"]["seconds_a_roll"] is None
-    assert found["statistics"]["made"]["density"] == pytest.approx(made.mean())
+def test_the_rolls_come_with_the_document(measured):
+    document, sets = measured
+    assert {name: len(rolls) for name, rolls in sets.items()} == document["comparison"]["n"]
+    for name, rolls in sets.items():
+        assert document["statistics"][name]["density"] == pytest.approx(rolls.mean())
+    assert np.array_equal(sets["held_out"], music(1))
 
 
 def test_too_little_music():
-    model = SimpleNamespace(pitches=PITCHES, length=LENGTH, ticks=TICKS)  # it has no network
+    model = Model(None, card(0.25))  # the network is not so much as called
     for held_out, learned, n, says in (
         ([], pieces(1), 4, "too little"), (pieces(1, 1), pieces(1), 4, "too little"),
         (pieces(1), pieces(1, 1), 4, "too little"), (pieces(1), pieces(2), 1, "at least two"),
         ([Piece("wide", np.zeros((9, LENGTH), bool))], pieces(1), 4, "wide: 9 pitches"),
     ):
         with pytest.raises(ValueError, match=says):
-            report.evaluate(model, held_out, learned, n=n)
+            evaluate(model, held_out, learned, n=n)
 
 
 def test_report_says_what_the_document_holds(document):
-    said = page.report(document)
+    said = report.markdown(document)
     for words in ("100.00% of the melody", "the chain (bound)", "outer quarters known",
                   "| parallel fifths |", "overlap", "4 rolls, 2 steps each", "s a roll on cpu"):
         assert words in said
@@ -216,13 +222,13 @@ def test_report_says_what_the_document_holds(document):
     bound = document["costs"]["nothing"]["nats"]["bound"]["roll"]
     assert f"{bound:.4g} ±" in said
     for leave in ("costs", "harmonization"):
-        less = page.report({k: v for k, v in document.items() if k != leave})
+        less = report.markdown({k: v for k, v in document.items() if k != leave})
         assert len(less) < len(said)
 
 
 def test_page_draws_what_the_document_holds(document):
     made, held = music(3, 4), music(1, 6)
-    figure = page.page(document, made, held, rolls=2)
+    figure = page.figure(document, made, held, rolls=2)
     titles = [a.get_title(loc="left") for a in figure.get_axes()]
     assert {"made", "held out", "pitch class", "overlap of distances (MGEval)",
             "nearest training music"} <= set(titles)
@@ -230,18 +236,18 @@ def test_page_draws_what_the_document_holds(document):
     held_out = document["comparison"]["features"]["pitch_class"]["held_out"]
     np.testing.assert_allclose([b.get_height() for b in bars], held_out)
     less = {k: v for k, v in document.items() if k not in ("costs", "harmonization")}
-    few = page.page(less, made, held, rolls=2)
+    few = page.figure(less, made, held, rolls=2)
     assert len(few.get_axes()) == len(figure.get_axes()) - 2
 
 
 def test_a_name_in_a_report_is_text_and_nothing_more(document):
     evil = "<script>`x`</script>\x1b[2J$a$ ![a](b)|\n# b"
     facts = document["facts"] | {"model": evil, "command": f"binolab evaluate --model '{evil}'"}
-    said = page.report(document | {"facts": facts})
+    said = report.markdown(document | {"facts": facts})
     assert not re.search(r"<(?!/?code>)|\x1b|`x|!\[|\n# b", said)
     assert said.count("&#60;script&#62;") == 2 and "<code>binolab evaluate --model &#39;" in said
     plain = document["facts"] | {"model": "runs/mine", "command": "binolab evaluate --n 4"}
-    said = page.report(document | {"facts": plain})
+    said = report.markdown(document | {"facts": plain})
     assert said.startswith("# runs/mine\n\n`binolab evaluate --n 4`\n")
-    figure = page.page(document | {"facts": facts}, music(3, 4), music(1, 6), rolls=2)
+    figure = page.figure(document | {"facts": facts}, music(3, 4), music(1, 6), rolls=2)
     figure.savefig(io.BytesIO(), format="png", dpi=20)  # dollars are no formula

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from binolab.music import rolls
-from binolab.music.codec import Codec, choose_grid
+from binolab.music.codec import Codec
 
 P, BEATS = 3, 2
 GRID = pytest.mark.parametrize("grid", [1, 2, 3, 4, 6, 8, 12, 24])
@@ -144,29 +144,19 @@ def test_a_window_of_bits_is_that_of_the_roll(grid, seed, planes, beat):
     assert torch.equal(cut, codec.encode(roll[..., 24 * beat :]))
 
 
-# --- the choice of a grid ------------------------------------------------------------------------
+# --- what a grid holds ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("steps, grid", [
     ([24], 1), ([12], 2), ([6], 4), ([8], 3), ([6, 8], 12), ([3], 8), ([4], 6), ([7], 24),
     ([5, 7], 24),
 ])
-def test_the_coarsest_grid_that_holds_the_music_is_chosen(steps, grid):
+def test_the_coarsest_grid_that_holds_the_music(steps, grid):
     """Notes of so many ticks: sixteenths are 6, eighth triplets 8, both together need 12."""
     notes = [(row, i * n, i * n + n) for row, n in enumerate(steps) for i in range(48)]
-    assert choose_grid(notes) == grid
     roll = torch.from_numpy(rolls.from_notes(notes, 2, 48 * 24))[None]
     fit = [g for g in (1, 2, 3, 4, 6, 8, 12, 24) if Codec(grid=g).holds(roll)]
     assert fit[0] == grid
-
-
-def test_no_music_needs_no_grid_and_a_few_odd_notes_change_none():
-    assert choose_grid([]) == 1
-    sixteenths = [(0, 6 * i, 6 * i + 6) for i in range(400)]
-    assert choose_grid(sixteenths + [(0, 1, 6)] * 4) == 4  # 4 of 808 places
-    assert choose_grid(sixteenths + [(0, 1, 6)] * 5) == 24
-    assert choose_grid(sixteenths + [(0, 1, 6)] * 5, share=0.99) == 4
-    assert choose_grid([(0, 0, 120), (0, 120, 480)], ticks=480) == 4
 
 
 # --- refusals ------------------------------------------------------------------------------------

@@ -1,8 +1,11 @@
 """Networks answer with a probability a cell, each roll by itself."""
 
+import zlib
+
 import pytest
 import torch
 
+from binolab import networks
 from binolab.diffusion import kernel
 from binolab.networks.transformer import CERTAIN, FrameTransformer, rotate
 from binolab.networks.unet import LevelEmbedding, UNet
@@ -168,3 +171,18 @@ def test_rotary_positions_tell_distance_alone():
 
     torch.testing.assert_close(score(3, 5), score(40, 42))
     assert abs(score(3, 5) - score(3, 9)) > 1e-3
+
+
+# --- what old files hold -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name, arguments, names", [
+    ("UNet", {"time": True}, 805389127),
+    ("FrameTransformer", {"depth": 1, "mixers": 1}, 3683538373),
+    ("BeatTransformer", {"depth": 1, "mixers": 1}, 2645980261),
+])
+def test_parameters_keep_their_names_and_their_order(name, arguments, names):
+    """Weights are read by name; a checkpoint keeps the optimizer's state by number."""
+    network = networks.NETWORKS[name](**arguments)
+    found = " ".join(name for name, _ in network.named_parameters())
+    assert zlib.crc32(found.encode()) == names, found

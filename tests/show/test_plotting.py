@@ -112,7 +112,6 @@ def test_other_sizes_and_metres():
 def test_plots_draw_on_the_axes_they_are_given():
     _, ax = plt.subplots()
     assert plotting.plot_roll(noise(), ax) is ax
-    assert plotting.plot_schedule({"a": [1, 0]}, plt.subplots()[1]).figure is not ax.figure
     _, axes = plt.subplots(2)
     assert list(plotting.plot_path([noise()] * 2, [2, 1], axes)) == list(axes)
 
@@ -132,47 +131,10 @@ def test_a_path_is_stacked_and_labelled_by_step():
     (lambda: plotting.plot_roll(np.full((2, 2), 0.5)), "0 and 1"),
     (lambda: plotting.roll_image(noise(), known=noise((56, 10))), r"known .* \(56, 384\)"),
     (lambda: plotting.plot_path([noise()], [1, 2]), "1 rolls, 2 labels"),
-    (lambda: plotting.plot_loss([]), "empty"),
-    (lambda: plotting.plot_ratios({"a": {"n": 1}}, {"n": 0}), "'n' must be positive"),
-    (lambda: plotting.plot_ratios({"a": {"n": -1}}, {"n": 1}), "'n' must be positive"),
 ])  # fmt: skip
 def test_faults_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-def test_a_schedule_is_drawn_with_its_chance_of_a_flip():
-    linear = 1 - np.arange(101) / 100
-    ax = plotting.plot_schedule({"linear": linear, "short": linear[::10]})
-    assert np.array_equal(ax.lines[0].get_ydata(), linear)
-    assert ax.lines[1].get_xdata()[-1] == 10
-    assert texts(ax.get_legend().get_texts()) == ["linear", "short"]
-    ax.figure.canvas.draw()
-    right = ax.child_axes[0]
-    assert right.get_ylim() == pytest.approx(sorted((1 - y) / 2 for y in ax.get_ylim()))
-    height = {p: right.transData.transform((0, p))[1] for p in (0, 0.5)}
-    assert height[0] == pytest.approx(ax.transData.transform((0, 1))[1])  # none flipped: all left
-    assert height[0.5] == pytest.approx(ax.transData.transform((0, 0))[1])
-
-
-def test_a_log_with_holes_is_drawn():
-    rows = [dict(step=i, loss=1 / (i + 1), valid=0.5 if i == 5 else None) for i in range(9)]
-    ax = plotting.plot_loss(rows)
-    assert len(ax.lines[0].get_xdata()) == 9 and ax.lines[1].get_xdata().tolist() == [5]
-    assert ax.get_yscale() == "log" and (ax.get_xlabel(), ax.get_ylabel()) == ("step", "loss")
-    assert "33" in plotting.plot_loss([dict(rows[0], samples_per_second=33)]).get_title(loc="right")
-
-
-def test_ratios_are_dots_at_value_over_reference():
-    table = {"naive": {"n": [6, 9, 12], "m": 0}, "posterior": {"n": 3, "m": np.nan}}
-    ax = plotting.plot_ratios(table, {"n": 3, "m": 2})
-    dots = [line.get_xdata()[0] for line in ax.lines
-            if line.get_marker() in ("o", "s") and len(line.get_xdata()) == 1]
-    assert dots == [3, 1]
-    assert any(sorted(line.get_xdata()) == [2, 4] for line in ax.lines)
-    assert [t.get_text().strip() for t in ax.texts] == ["0"]  # said, not silently dropped
-    assert texts(ax.get_yticklabels()) == ["n  (3)", "m  (2)"] and ax.get_xscale() == "log"
-    assert texts(ax.get_legend().get_texts()) == ["naive", "posterior"]
 
 
 def test_save_png_is_whole_repeatable_and_opens_no_window(tmp_path):
