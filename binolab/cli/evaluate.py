@@ -11,7 +11,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from binolab import datasets, files
-from binolab.compose import MOST
+from binolab.compose.job import MOST
 from binolab.evaluation import report
 from binolab.evaluation.evaluate import evaluate
 from binolab.model import load, pick_device

@@ -1,0 +1,210 @@
+"""MIDI in, MIDI out: what the command line and a Python caller both call.
+
+    binolab.harmonize("melody.mid", "out.mid", seed=1)
+
+The file is edited: every event of it stands in the result as it stood, but for the notes in the
+cells that were to be written. New notes come on tracks of their own, one for each voice, or on the
+piece's own tracks (`Job.placed` says when).
+
+Chapters: 10 *Completing and infilling*, 11 *Harmonizing*, 12 *Variations*, 15 *Longer*.
+"""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from binolab.compose.job import How, Job, Pieces, Target, numbered, whole_beats
+from binolab.compose.task import Remark, Source, Task, Where
+from binolab.diffusion import prompting
+from binolab.music import meter, midi
+from binolab.music.editing import Given
+
+__all__ = [
+    "How",
+    "Remark",
+    "Where",
+    "complete",
+    "generate",
+    "harmonize",
+    "infill",
+    "numbered",
+    "vary",
+]
+
+
+def generate(
+    out: Target = None, *, tempo: float = 100.0, beats: int | None = None, **how: Unpack[How]
+) -> Pieces:
+    """Write a piece from nothing.
+
+    Parameters
+    ----------
+    out
+        A MIDI file to write, or a binary file that is open; by default nothing is written.
+    tempo : beats a minute, 10 to 1000.
+    beats : length; by default the model's window. A longer piece is written window by window.
+    how : see `How`.
+
+    Returns
+    -------
+    The piece, or a list of `n` where `n` is more than one.
+
+    Raises
+    ------
+    ValueError
+        In one line that names the fault and the remedy, before any work is done.
+
+    Chapters: 09, 15.
+    """
+    job = Job(out, **how)
+    if not 10 <= tempo <= 1000:
+        raise ValueError(f"`tempo` must be between 10 and 1000, got {tempo:g}")
+    model = job.loaded()
+    length = whole_beats(beats, model)
+    nothing = midi.blank(tempo)
+    given = Given(
+        nothing, meter.grid(nothing, model.ticks, least=length // model.ticks), [], model.low
+    )
+    whole = torch.zeros(model.pitches, length)
+    return job.write(model, given, whole, whole > 0, 0, length)
+
+
+def complete(
+    piece: Source, out: Target = None, *, keep: float | None = None, **where: Unpack[Where]
+) -> Pieces:
+    """Keep the beginning of a piece and write the rest.
+
+    Parameters
+    ----------
+    piece
+        A MIDI file, its bytes, or a `PrettyMIDI`.
+    out
+        A MIDI file to write, or a binary file that is open; by default nothing is written.
+    keep : beats to keep, counted from `at`; by default, where `beats` is given, all of them.
+    where : see `Where`. The piece is written until it has `beats`; what it held after `keep` is
+        replaced. By default it keeps its length.
+
+    Returns, raises: as `generate`. Chapter: 10.
+    """
+    task = Task(piece, out, **where)
+    start, stop, model = task.start, task.stop, task.model
+    ticks = model.ticks
+    if keep is None and task.beats is None:
+        raise ValueError("`keep` is needed: how many beats are to stay")
+    kept = (task.end - start) / ticks if keep is None else keep
+    if not 1 / ticks <= kept < (stop - start) / ticks:
+        raise ValueError(
+            f"`keep` must be more than 0 and less than the {(stop - start) / ticks:g} beats that "
+            f"the piece is to have, got {kept:g}" + " (the whole piece)" * (keep is None)
+        )
+    first = start + round(kept * ticks)
+    free = task.columns(first, stop)
+    if task.beats is not None and task.options["at"] is None:  # nothing is left behind the end
+        free |= task.columns(stop, None)
+    return task.write(free)
+
+
+def infill(
+    piece: Source,
+    out: Target = None,
+    *,
+    begin: float | str,
+    end: float | str,
+    **where: Unpack[Where],
+) -> Pieces:
+    """Write the beats from `begin` to `end` of a piece; the rest is kept.
+
+    begin, end : a beat, counted from 0, or "bar:9". Other parameters as in `complete`.
+
+    Returns, raises: as `generate`. Chapter: 10.
+    """
+    task = Task(piece, out, **where)
+    first, last = task.place(begin, "begin"), task.place(end, "end")
+    if not task.start <= first < last <= task.stop:
+        ticks = task.model.ticks
+        raise ValueError(
+            f"`begin` and `end` must be rising beats of the piece, {task.start / ticks:g} to "
+            f"{task.stop / ticks:g}; got {begin} and {end}"
+        )
+    return task.write(task.columns(first, last))
+
+
+def harmonize(
+    piece: Source,
+    out: Target = None,
+    *,
+    melody: str | int | None = None,
+    replace: bool = False,
+    rests: str = "lead",
+    **where: Unpack[Where],
+) -> Pieces:
+    """Write what lies below a melody.
+
+    Parameters
+    ----------
+    melody : the track that has it, by name or by number, from 1, among those with notes; by default
+        the highest line of all tracks.
+    replace : write all that lies below the melody anew; by default other notes are kept, and the
+        harmony is written around them.
+    rests : "lead" leaves the silence before the melody; "keep" also its rests of a beat or more;
+        "fill" writes everywhere.
+    Other parameters as in `complete`.
+
+    Returns, raises: as `generate`. Chapter: 11.
+    """
+    if rests not in ("lead", "keep", "fill"):
+        raise ValueError(f"`rests` must be lead, keep or fill, got {rests!r}")
+    task = Task(piece, out, melody=melody, harmony=True, **where)
+    free = task.columns(task.start, min(task.end, task.stop))
+    line = task.line()
+    known = prompting.whole_notes(line, prompting.above_melody(line))
+    sung = (line > 0).any(0)
+    first, last = ends(sung)
+    if rests != "fill":
+        known[:, :first] = True
+    if rests == "keep":
+        for begin, end in runs(~sung):
+            if end - begin >= task.model.ticks:
+                known[:, begin:end] = True
+    free &= ~known
+    if not replace:
+        free &= ~task.covered()
+    if not free[:, first : last + 1].any():
+        raise ValueError(
+            f"{task.name}: there is no room to write below the melody; move it up, "
+            "with `transpose` 12 say, or name another `melody`"
+        )
+    return task.write(free, harmony=True)
+
+
+def vary(
+    piece: Source, out: Target = None, *, strength: float = 0.75, **where: Unpack[Where]
+) -> Pieces:
+    """Write a variation of a piece.
+
+    `strength` is the place on the noise schedule, 0 to 1: 0 leaves the piece as it is, 1 is all
+    new. Other parameters as in `complete`; returns, raises: as `generate`. Chapter: 12.
+    """
+    if not 0 <= strength <= 1:
+        raise ValueError(
+            f"`strength` must be between 0 (as it is) and 1 (all new), got {strength:g}"
+        )
+    task = Task(piece, out, **where)
+    stop = min(task.end, task.stop) if strength else task.start
+    return task.write(task.columns(task.start, stop), strength=strength)
+
+
+def ends(lit) -> tuple[int, int]:
+    """The first and the last place that is True, of a mask that has one."""
+    places = lit.nonzero()
+    return int(places[0]), int(places[-1])
+
+
+def runs(mask: Tensor) -> list[tuple[int, int]]:
+    """(first, one past the last) of each stretch of True."""
+    edges = np.flatnonzero(np.diff(np.pad(mask.numpy().astype(np.int8), 1)))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist()))

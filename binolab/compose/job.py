@@ -1,0 +1,276 @@
+"""What all commands share: how a model writes, and where the notes go that it writes."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import InitVar, dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias, TypedDict
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from binolab import files
+from binolab.diffusion import sliding
+from binolab.diffusion.sampling import Sampler, Step, named
+from binolab.model import Model, load, pick_device
+from binolab.music import editing, midi, rolls, voices
+from binolab.music.editing import Given
+from binolab.music.midi import LONGEST, Midi
+from binolab.show import audio, plotting
+
+MOST = {"n": 10_000, "steps": 100_000}
+PIANO = range(21, 109)  # where new notes may be: A0 to C8
+VOICES = ("Soprano", "Alto", "Tenor", "Bass")
+
+Target: TypeAlias = str | Path | BinaryIO | None
+Pieces: TypeAlias = Any  # a `PrettyMIDI`, or a list of them where `n` is more than one
+
+
+class How(TypedDict, total=False):
+    """How a model writes: options that all commands share.
+
+    model : a shipped name, a ``.safetensors`` file, a run's folder, or a `Model`; "best".
+    n : how many; of more than one a list is returned, and files are numbered.
+    seed : same seed, same music; of several, this one and those that follow.
+    steps : of the sampler, each a call of the network or two; 100.
+    sampler : a name in `sampling.SAMPLERS`, or a step of your own; "refreshed".
+    bit : "draw" or "threshold".
+    device : "auto", "cpu", "cuda"; a `Model` stays where it is.
+    program : the sound of new tracks, 0 to 127 (General MIDI); by default that of the given track.
+    plot, audio : write a PNG, an MP3 beside the MIDI file.
+    progress : show a bar; by default, on a terminal.
+    """
+
+    model: str | Path | Model
+    n: int
+    seed: int | None
+    steps: int
+    sampler: str | Step | Sampler
+    bit: str
+    device: str
+    program: int | None
+    plot: bool
+    audio: bool
+    progress: bool | None
+
+
+@dataclass
+class Job:
+    """What is asked of every command, checked; and the writing itself."""
+
+    out: InitVar[Target]
+    model: str | Path | Model = "best"
+    n: int = 1
+    seed: int | None = None
+    steps: int = 100
+    sampler: str | Step | Sampler = "refreshed"
+    bit: str = "draw"
+    device: str = "auto"
+    program: int | None = None
+    plot: bool = False
+    audio: bool = False
+    progress: bool | None = None
+    targets: list[dict] = field(init=False)  # of each piece, "mid", "png" and "mp3" to paths
+    stream: BinaryIO | None = field(init=False, default=None)
+
+    def __post_init__(self, out):
+        for name, most in MOST.items():
+            if not 1 <= getattr(self, name) <= most:
+                raise ValueError(f"`{name}` must be 1 to {most:,}, got {getattr(self, name)}")
+        if self.program is not None and not 0 <= self.program <= 127:
+            raise ValueError(f"`program` must be 0 to 127, got {self.program}")
+        self.sampler = named(self.sampler)
+        self.where = pick_device(self.device)
+        self.first = secrets.randbelow(2**31) if self.seed is None else self.seed
+        if out is None or hasattr(out, "write"):
+            if self.plot or self.audio or out is not None and self.n > 1:
+                raise ValueError(
+                    "`plot`, `audio` and `n` write several files: name a MIDI file, `out`"
+                )
+            self.stream = out
+            self.targets = [{} for _ in range(self.n)]
+            return
+        if Path(out).suffix.lower() not in (".mid", ".midi"):
+            raise ValueError(f"{out}: the output must end in .mid")
+        beside = [kind for kind, asked in (("png", self.plot), ("mp3", self.audio)) if asked]
+        self.targets = [
+            {"mid": path} | {kind: path.with_suffix(f".{kind}") for kind in beside}
+            for path in numbered(out, self.n)
+        ]
+        for paths in self.targets:
+            for path in paths.values():
+                files.check_writable(path)
+
+    def loaded(self) -> Model:
+        """The model, on the device; one that is given stays on its own."""
+        if isinstance(self.model, Model):
+            self.where = self.model.device
+            return self.model
+        return load(self.model, self.where)
+
+    def write(
+        self,
+        model: Model,
+        given: Given,
+        whole: Tensor,
+        known: Tensor,
+        start: int,
+        stop: int,
+        *,
+        strength: float = 1.0,
+        harmony: bool = False,
+    ) -> Pieces:
+        """Write the cells of ticks `start` to ``stop - 1`` that are not known; (P, L) both."""
+        _check_length(given, stop)
+        if self.audio:
+            _check_sound(given, whole, known, start, stop)
+        x, kept = (a[None, None, :, start:stop] for a in (whole, known))
+        calls = round(self.steps * strength) * len(sliding.plan(model, kept))
+        made = []
+        with (
+            ExitStack() as stack,
+            tqdm(
+                total=calls * self.n,
+                desc="writing",
+                unit="step",
+                leave=False,
+                delay=1,
+                disable=None if self.progress is None else not self.progress,
+            ) as bar,
+        ):
+            for i, paths in enumerate(self.targets):  # one at a time: alone, a seed makes the same
+                generator = torch.Generator(self.where).manual_seed((self.first + i) % 2**63)
+                result = whole.clone()
+                result[:, start:stop] = sliding.paint(
+                    model,
+                    x,
+                    kept,
+                    sampler=self.sampler,
+                    steps=self.steps,
+                    bit=self.bit,
+                    strength=strength,
+                    device=self.where,
+                    generator=generator,
+                    callback=lambda k, t, *_: t and bar.update(),
+                )[0, 0]
+                piece = self.edited(given, result.numpy() > 0, known.numpy(), harmony)
+                made.append(piece)
+                new = {k: stack.enter_context(files.replacing(p)) for k, p in paths.items()}
+                if "mid" in new:
+                    new["mid"].write_bytes(piece.bytes())
+                if "png" in new:
+                    shown, roll = (a[:, start:stop].numpy() > 0 for a in (known, result))
+                    plotting.picture(roll, known=shown, **model.axes).savefig(
+                        new["png"], format="png", dpi=plotting.DPI
+                    )
+                if "mp3" in new:
+                    new["mp3"].write_bytes(audio.mp3(audio.play(piece)))
+        if self.stream:
+            self.stream.write(made[0].bytes())
+        pieces = [piece.pretty() for piece in made]  # all files are there now, or none
+        return pieces[0] if self.n == 1 else pieces
+
+    def edited(self, given: Given, roll: np.ndarray, known: np.ndarray, harmony: bool) -> Midi:
+        """The piece with the notes that a roll has in free cells."""
+        removed, ended, added = editing.changes(given, roll, known)
+        added = [new for new in added if new.pitch in PIANO]
+        tracks, programs = self.placed(given, roll, known, added, harmony)
+        return editing.edited(given.midi, removed, ended, tracks, programs)
+
+    def placed(self, given, roll, known, added, harmony):
+        """On which track each new note comes, with its channel and velocity; and new programs.
+
+        A harmony comes on tracks of its own, and so does all that is new in a piece of one track:
+        a track for each voice (`voices.split`). In a piece of several tracks, a new note comes on
+        the one whose notes are nearest to it in pitch on the whole.
+        """
+        notes, piece = given.notes, given.midi
+        loud = _velocities(notes)
+        homes = sorted({n.track for n in notes})
+        if not harmony and len(homes) > 1:
+            mean = {k: np.mean([n.pitch for n in notes if n.track == k]) for k in homes}
+            channel = {k: next(n.channel for n in notes if n.track == k) for k in homes}
+            tracks: dict = {k: [] for k in homes}
+            for new in added:
+                home = min(homes, key=lambda k: abs(mean[k] - new.pitch))
+                tracks[home].append((new, channel[home], loud(new)))
+            return tracks, {}
+        used = {e.data[0] & 0x0F for track in piece.tracks for e in track if e.kind < 0xF0}
+        free = [c for c in range(16) if c != midi.DRUMS and c not in used] or [0]
+        program = self.program
+        if program is None:
+            first = notes[0] if notes else None
+            program = piece.programs(first.track).get(first.channel, 0) if first else 0
+        told = rolls.to_tensor(known) > 0 if harmony else None
+        planes = voices.split(rolls.to_tensor(roll), len(VOICES), told, given.low)[0].numpy() > 0
+        names: dict = {name: [] for name in VOICES}
+        for new in added:
+            row, at = new.pitch + given.shift - given.low, given.grid.nearest(new.start)
+            own = planes[:, row, min(at, planes.shape[2] - 1)]
+            voice = int(own.argmax()) if own.any() else len(VOICES) - 1
+            names[VOICES[voice]].append((new, free[0], loud(new)))
+        names = {name: new for name, new in names.items() if new}
+        return names, dict.fromkeys(names, (free[0], program))
+
+
+def numbered(out: str | Path, n: int) -> list[Path]:
+    """The files of `n` pieces: `out` itself, or ``NAME-1.mid`` and so on."""
+    path, digits = Path(out), len(str(n))
+    if n == 1:
+        return [path]
+    return [path.with_stem(f"{path.stem}-{i:0{digits}}") for i in range(1, n + 1)]
+
+
+def whole_beats(beats, model) -> int:
+    """The ticks of so many beats; the window's where none are asked for."""
+    if beats is None:
+        return model.length
+    if not 1 <= beats <= LONGEST or beats % 1:
+        raise ValueError(f"`beats` must be a whole number from 1 to {LONGEST:,}, got {beats:g}")
+    return int(beats) * model.ticks
+
+
+def _velocities(notes) -> Callable:
+    """How loud a new note is: as the given notes that sound when it begins, or began last."""
+    if not notes:
+        return lambda new: 80
+    starts = np.array([n.start for n in notes])
+    ends = np.array([n.end for n in notes])
+    loud = np.array([n.velocity for n in notes])
+
+    def velocity(new):
+        now = (starts <= new.start) & (new.start < ends)
+        if now.any():
+            return round(float(loud[now].mean()))
+        before = np.flatnonzero(starts <= new.start)
+        return int(loud[before[-1] if len(before) else 0])
+
+    return velocity
+
+
+def _check_length(given: Given, stop: int) -> None:
+    """ValueError unless a file with the ticks of this one can hold so much of its grid."""
+    resolution = given.midi.resolution
+    last, quarters = midi.longest(resolution), given.grid.tick(stop) // resolution
+    if quarters > last:
+        raise ValueError(
+            f"beat {quarters:,} would be written, but a file that counts {resolution:,} ticks a "
+            f"beat holds {last:,}; choose fewer `beats`"
+        )
+
+
+def _check_sound(given: Given, whole, known, start, stop) -> None:
+    """ValueError unless the highest note and the length that there may be can be played."""
+    heard = whole > 0
+    heard[:, start:stop] |= ~known[:, start:stop]
+    pitch = given.low - given.shift + int(heard.any(1).nonzero()[-1])
+    seconds = given.midi.clock()[given.grid.tick(int(heard.any(0).nonzero()[-1]) + 1)]
+    try:
+        audio.check(pitch, seconds)
+    except ValueError as error:
+        raise ValueError(f"`audio`: {error}, or leave it out") from None

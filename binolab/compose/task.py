@@ -1,0 +1,217 @@
+"""A given piece, opened: its grid, what the model is shown of it, and the part to work on."""
+
+from __future__ import annotations
+
+import warnings
+from fractions import Fraction
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from pretty_midi import PrettyMIDI
+from torch import Tensor
+from torch.nn import functional as F
+
+from binolab.compose.job import PIANO, How, Job, Pieces, whole_beats
+from binolab.music import meter, midi
+from binolab.music.editing import Given
+from binolab.music.midi import Note
+
+OCTAVES = (0, 12, -12, 24, -24, 36, -36, 48, -48)
+
+Source: TypeAlias = str | Path | bytes | PrettyMIDI
+
+
+class Remark(UserWarning):
+    """What was done to a piece that its owner may not expect."""
+
+
+class Where(How, total=False):
+    """`How`, and which part of a given piece is worked on.
+
+    at : where to begin: a beat, counted from 0, or "bar:9".
+    beats : how many beats from there; by default, with `at`, the model's window, else all.
+    beat : what a beat is, as a note value: "4" a quarter, "4." a dotted one, "2" a half, "8" an
+        eighth; by default what the time signatures say.
+    pickup : "auto", or how long before the first bar the piece begins, in quarter notes; auto goes
+        by the time signatures, or hears it.
+    transpose : "auto", or semitones by which the piece is moved for the model, and back; auto
+        moves it by octaves where the model has no room for it.
+    pedal : heed the sustain pedal.
+    """
+
+    at: float | str | None
+    beats: float | None
+    beat: str | None
+    pickup: str | float
+    transpose: str | int
+    pedal: bool
+
+
+class Task:
+    """A given piece, opened: its grid, what the model is shown, and the part to work on."""
+
+    def __init__(
+        self,
+        piece,
+        out,
+        *,
+        melody=None,
+        harmony=False,
+        at=None,
+        beats=None,
+        beat=None,
+        pickup="auto",
+        transpose="auto",
+        pedal=False,
+        **how,
+    ):
+        self.job = Job(out, **how)
+        unit = None if beat is None else meter.named(beat)
+        if pickup != "auto":
+            try:
+                pickup = Fraction(pickup)
+            except (ValueError, ZeroDivisionError):
+                raise ValueError(f"`pickup` must be auto or quarter notes, got {pickup}") from None
+        self.name = str(piece) if isinstance(piece, (str, Path)) else "the piece"
+        self.options = {"at": at}
+        self.midi = midi.read(piece)
+        for line in self.midi.mended:
+            self._remark(line)
+        self.model = model = self.job.loaded()
+        self.beats = None if beats is None else whole_beats(beats, model)
+        self.midi = midi.finer(self.midi, model.ticks)
+        told = {"beat": unit, "pickup": pickup}
+        self.grid = meter.grid(self.midi, model.ticks, **told)
+        notes = self.midi.notes(pedal)
+        self.end = -(-max(self.grid.nearest(n.end) for n in notes) // model.ticks) * model.ticks
+        self.start = 0 if at is None else self.place(at, "at")
+        if not 0 <= self.start < self.end:
+            raise ValueError(
+                f"`at` must be a beat of the piece, 0 to {self.end // model.ticks - 1}, or bar:1 "
+                f"to bar:{len(self.grid.bars)}; got {at}"
+            )
+        if self.beats is not None:
+            self.stop = self.start + self.beats
+        elif at is not None:
+            self.stop = self.start + model.length
+        else:
+            self.stop = max(self.end, model.length)
+        self.length = max(self.end, self.stop)
+        if self.length > len(self.grid):
+            beats_ = -(-self.length // model.ticks)
+            self.grid = meter.grid(self.midi, model.ticks, least=beats_, **told)
+        self.sung = self._track(melody, notes)
+        first, last = self.grid.tick(self.start), self.grid.tick(self.stop)
+        near = [n for n in self.sung if first <= n.start < last] or self.sung
+        self.shift = self._shift(transpose, highest(near) if harmony else near, 12 * harmony)
+        rows = range(model.low - self.shift, model.low - self.shift + model.pitches)
+        self.given = Given(
+            self.midi, self.grid, [n for n in notes if n.pitch in rows], model.low, self.shift
+        )
+        self.rows = torch.tensor([pitch in PIANO for pitch in rows])[:, None]
+        if self.shift:
+            self._remark(f"moved by {self.shift:+} semitones for the model, and back")
+        if hidden := len(notes) - len(self.given.notes):
+            self._remark(
+                f"{hidden} notes outside MIDI {rows[0]} to {rows[-1]} are kept, and not "
+                "shown to the model"
+            )
+
+    def _remark(self, text):
+        warnings.warn(f"{self.name}: {text}", Remark, stacklevel=5)
+
+    def place(self, where: float | str, name: str) -> int:
+        """A beat, or "bar:9", as a place on the grid."""
+        text = str(where)
+        if text.startswith("bar:"):
+            number = text.removeprefix("bar:")
+            if not number.isdecimal() or not 1 <= int(number) <= len(self.grid.bars):
+                raise ValueError(
+                    f"`{name}`: the piece has bars 1 to {len(self.grid.bars)}, got {text}"
+                )
+            return self.grid.nearest(self.grid.bars[int(number) - 1])
+        try:
+            return round(float(Fraction(text)) * self.model.ticks)
+        except (ValueError, ZeroDivisionError, OverflowError):
+            raise ValueError(f"`{name}` must be a beat, or a bar as bar:9; got {text}") from None
+
+    def columns(self, first: int, last: int | None) -> Tensor:
+        """Mask of the cells from one tick to another, where notes may be written."""
+        free = torch.zeros(self.model.pitches, self.length, dtype=torch.bool)
+        free[:, first:last] = True
+        return free & self.rows
+
+    def covered(self) -> Tensor:
+        """Mask of the cells of all notes that the model is shown."""
+        mask = torch.zeros(self.model.pitches, self.length, dtype=torch.bool)
+        for row, start, end in self.given.spans():
+            mask[row, start:end] = True
+        return mask
+
+    def line(self) -> Tensor:
+        """The melody's own notes as bits, (P, L)."""
+        shown = set(self.given.notes)
+        own = Given(
+            self.midi, self.grid, [n for n in self.sung if n in shown], self.model.low, self.shift
+        )
+        return torch.from_numpy(own.roll(self.model.pitches, self.length)).float()
+
+    def write(self, free: Tensor, **options) -> Pieces:
+        """Write the free cells of the part to work on."""
+        whole = torch.from_numpy(self.given.roll(self.model.pitches, self.length)).float()
+        ticks = self.model.ticks
+        start, stop = self.start, self.start + -(-(self.stop - self.start) // ticks) * ticks
+        if stop > self.length:
+            whole, free = (F.pad(a, (0, stop - self.length)) for a in (whole, free))
+        return self.job.write(
+            self.model,
+            self.given,
+            whole * ~free if options.get("strength", 1) == 1 else whole,
+            ~free,
+            start,
+            stop,
+            **options,
+        )
+
+    def _track(self, melody, notes):
+        """The notes of the track that is named, or all."""
+        if melody is None:
+            return notes
+        homes = sorted({n.track for n in notes})
+        names = [self.midi.name(k) for k in homes]
+        if str(melody) in names:
+            home = homes[names.index(str(melody))]
+        elif str(melody).isdecimal() and 1 <= int(melody) <= len(homes):
+            home = homes[int(melody) - 1]
+        else:
+            told = ", ".join(f"{i} {name}".strip() for i, name in enumerate(names, 1))
+            raise ValueError(f"`melody` must be a track that has notes ({told}), got {melody}")
+        return [n for n in notes if n.track == home]
+
+    def _shift(self, transpose, notes, room):
+        """By how many semitones the piece is moved for the model: octaves, the fewest that do.
+
+        Nine notes in ten shall lie in the model's range, with so many semitones of `room` below.
+        """
+        if transpose != "auto":
+            try:
+                return int(transpose)
+            except ValueError:
+                raise ValueError(
+                    f"`transpose` must be auto or semitones, got {transpose}"
+                ) from None
+        low, high = self.model.low + room, self.model.low + self.model.pitches
+        share = {k: np.mean([low <= n.pitch + k < high for n in notes]) for k in OCTAVES}
+        return next((k for k in OCTAVES if share[k] >= 0.9), max(share, key=lambda k: share[k]))
+
+
+def highest(notes: list[Note]) -> list[Note]:
+    """Those of some notes, in order of time, above which none sounds when they begin."""
+    found, sounding = [], []
+    for note in notes:
+        sounding = [n for n in sounding if n.end > note.start] + [note]
+        if note.pitch == max(n.pitch for n in sounding):
+            found = [n for n in found if n.start < note.start] + [note]
+    return found
