@@ -6,11 +6,19 @@ Chapter: 02 *From MIDI to a roll*.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from binolab import files
 from binolab.music import rolls
+from binolab.music.meter import signatures
+from binolab.music.midi import KEY, TEMPO, TEMPO_META, Midi
+
+if TYPE_CHECKING:
+    from music21 import stream
 
 Note = tuple[int, int, int]  # row, start, end
 
@@ -51,3 +59,63 @@ def _part_notes(score: Any, low: int, ticks: int) -> Iterator[list[Note]]:
                 sounding[pitch.midi] = (start, end)
         notes += [(midi - low, *span) for midi, span in sounding.items()]
         yield [note for note in notes if note[2] > note[1]]
+
+
+def from_midi(midi: Midi) -> stream.Score:
+    """A MIDI file as a music21 score: a part for each track that has notes.
+
+    Times are rounded to a 24th of a quarter note, which holds sixteenths and triplets. The meter is
+    the file's; the key is too, or else found from the notes.
+    """
+    from music21 import clef, instrument, key, meter, note, stream, tempo
+
+    def quarters(tick: int) -> Fraction:
+        return Fraction(round(24 * tick / midi.resolution), 24)
+
+    score, keys = stream.Score(), midi.metas(KEY)
+    for k in sorted({n.track for n in midi.notes()}):
+        part, notes = stream.Part(), [n for n in midi.notes() if n.track == k]
+        part.partName = midi.name(k) or f"Part {len(score.parts) + 1}"
+        program = midi.programs(k).get(notes[0].channel, 0)
+        sound = instrument.instrumentFromMidiProgram(program)
+        sound.partName = part.partName
+        part.insert(0, sound)
+        middle = sum(n.pitch for n in notes) / len(notes)
+        part.insert(0, clef.BassClef() if middle < 57 else clef.TrebleClef())
+        for one in signatures(midi):
+            written = meter.TimeSignature(f"{one.numerator}/{one.denominator}")
+            part.insert(quarters(one.tick), written)
+        for tick, held in keys:
+            sharps = held[0] - 256 * (held[0] > 127)
+            mode = "minor" if held[1] else "major"
+            part.insert(quarters(tick), key.KeySignature(sharps).asKey(mode))
+        for n in notes:
+            start, end = quarters(n.start), quarters(n.end)
+            sounding = note.Note(n.pitch, quarterLength=max(end - start, Fraction(1, 24)))
+            sounding.volume.velocity = n.velocity
+            part.insert(start, sounding)
+        score.insert(0, part)
+    if not keys:
+        found = score.analyze("key")
+        for part in score.parts:
+            part.insert(0, key.KeySignature(found.sharps).asKey(found.mode))
+    told = midi.metas(TEMPO_META)
+    beat = int.from_bytes(told[0][1], "big") if told else TEMPO
+    score.parts[0].insert(0, tempo.MetronomeMark(number=round(6e7 / beat)))
+    return score
+
+
+def write(midi: Midi, path: Path) -> None:
+    """Write a file as MusicXML, ``.musicxml`` or compressed ``.mxl``, whole or not at all."""
+    from music21.musicxml.archiveTools import compressXML
+    from music21.musicxml.m21ToXml import GeneralObjectExporter
+
+    text = GeneralObjectExporter(from_midi(midi)).parse()
+    with files.replacing(path) as temporary:
+        if path.suffix != ".mxl":
+            temporary.write_bytes(text)
+            return
+        plain = temporary.with_name(temporary.name + ".musicxml")
+        plain.write_bytes(text)
+        compressXML(plain, deleteOriginal=True, silent=True)
+        plain.with_suffix(".mxl").replace(temporary)
