@@ -25,6 +25,7 @@ BELOW["card"] = BELOW["networks"] | {"networks"}
 BELOW["model"] = BELOW["card"] | {"card"}
 BELOW["compose"] = BELOW["training"] = BELOW["evaluation"] = (
     BELOW["model"] | {"model", "show", "datasets"})
+BELOW["compose"] = BELOW["compose"] | {"evaluation"}  # its judges
 BELOW["binolab"] = BELOW["compose"] | {"compose", "training", "evaluation"}  # the door
 BELOW["cli"] = BELOW["binolab"] | {"binolab"}
 BELOW["__main__"] = {"cli"}

@@ -20,7 +20,7 @@ from torch import Tensor
 from binolab.compose.job import How, Job, Pieces, Target, numbered, whole_beats
 from binolab.compose.task import Remark, Source, Task, Where
 from binolab.diffusion import prompting
-from binolab.music import meter, midi
+from binolab.music import keys, meter, midi
 from binolab.music.editing import Given
 
 __all__ = [
@@ -37,21 +37,30 @@ __all__ = [
 
 
 def generate(
-    out: Target = None, *, tempo: float = 100.0, beats: int | None = None, **how: Unpack[How]
+    out: Target = None,
+    *,
+    tempo: float = 100.0,
+    beats: int | None = None,
+    key: str | None = None,
+    mode: str | None = None,
+    **how: Unpack[How],
 ) -> Pieces:
     """Write a piece from nothing.
 
     Parameters
     ----------
     out
-        A MIDI file to write, or a binary file that is open; by default nothing is written.
+        A file to write, MIDI (.mid) or MusicXML (.musicxml, .mxl), or a binary file that is open;
+        by default nothing is written.
     tempo : beats a minute, 10 to 1000.
     beats : length; by default the model's window. A longer piece is written window by window.
+    key, mode : a tonic, "G" or "Bb", and "major" or "minor". The piece is moved to the tonic; of
+        `candidates`, 8 by default where a mode is asked, one of that mode is kept.
     how : see `How`.
 
     Returns
     -------
-    The piece, or a list of `n` where `n` is more than one.
+    The piece as a `PrettyMIDI`, or a list of `n` where `n` is more than one.
 
     Raises
     ------
@@ -60,17 +69,27 @@ def generate(
 
     Chapters: 09, 15.
     """
-    job = Job(out, **how)
+    if mode not in (None, *keys.PROFILES):
+        raise ValueError(f"`mode` must be major or minor, got {mode!r}")
+    wanted = None if key is None else keys.tonic(key)
+    job = Job(out, **{"candidates": 1 if mode is None else 8} | how)
     if not 10 <= tempo <= 1000:
         raise ValueError(f"`tempo` must be between 10 and 1000, got {tempo:g}")
     model = job.loaded()
     length = whole_beats(beats, model)
     nothing = midi.blank(tempo)
-    given = Given(
-        nothing, meter.grid(nothing, model.ticks, least=length // model.ticks), [], model.low
-    )
+    grid = meter.grid(nothing, model.ticks, least=length // model.ticks)
     whole = torch.zeros(model.pitches, length)
-    return job.write(model, given, whole, whole > 0, 0, length)
+
+    def move(roll):
+        tonic, its = keys.find(roll > 0, model.low)
+        away = 0 if wanted is None else (wanted - tonic + 6) % 12 - 6
+        return int(mode not in (None, its)), keys.moved(roll, away)
+
+    given = Given(nothing, grid, [], model.low)
+    return job.write(
+        model, given, whole, whole > 0, 0, length, move=move if key or mode else lambda r: (0, r)
+    )
 
 
 def complete(

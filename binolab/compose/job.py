@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import InitVar, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, TypedDict
 
@@ -17,15 +18,38 @@ from tqdm import tqdm
 from binolab import files
 from binolab.diffusion import sliding
 from binolab.diffusion.sampling import Sampler, Step, named
+from binolab.evaluation.features import features, statistics
 from binolab.model import Model, load, pick_device
-from binolab.music import editing, midi, rolls, voices
+from binolab.music import editing, midi, rolls, scores, voices
 from binolab.music.editing import Given
 from binolab.music.midi import LONGEST, Midi
 from binolab.show import audio, plotting
 
-MOST = {"n": 10_000, "steps": 100_000}
+MOST = {"n": 10_000, "steps": 100_000, "candidates": 1_000}
+SEEDS = 1_000_003  # between the seeds of a piece's candidates
 PIANO = range(21, 109)  # where new notes may be: A0 to C8
+SCORES = (".musicxml", ".mxl")
 VOICES = ("Soprano", "Alto", "Tenor", "Bass")
+
+
+def _parallels(axes, roll):
+    measured = features(roll[None], **axes)
+    return float(np.nansum([measured[f"parallel_{kind}"][0] for kind in ("fifths", "octaves")]))
+
+
+def _dissonance(axes, roll):
+    return statistics(roll[None], **axes)["dissonance"]
+
+
+def _off_scale(axes, roll):
+    return -statistics(roll[None], **axes)["in_scale"]
+
+
+JUDGES: dict[str, Callable] = {  # of a roll: the less the better
+    "parallels": _parallels,
+    "dissonance": _dissonance,
+    "scale": _off_scale,
+}
 
 Target: TypeAlias = str | Path | BinaryIO | None
 Pieces: TypeAlias = Any  # a `PrettyMIDI`, or a list of them where `n` is more than one
@@ -37,10 +61,13 @@ class How(TypedDict, total=False):
     model : a shipped name, a ``.safetensors`` file, a run's folder, or a `Model`; "best".
     n : how many; of more than one a list is returned, and files are numbered.
     seed : same seed, same music; of several, this one and those that follow.
-    steps : of the sampler, each a call of the network or two; 100.
+    steps : of the sampler, each a call of the network or two; 50.
     sampler : a name in `sampling.SAMPLERS`, or a step of your own; "refreshed".
     bit : "draw" or "threshold".
     device : "auto", "cpu", "cuda"; a `Model` stays where it is.
+    candidates, judge : write so many for each piece, and keep the best: that with the fewest
+        "parallels", the least "dissonance", the most notes in one "scale"; or the least by a
+        function of your own of the bits (P, L).
     program : the sound of new tracks, 0 to 127 (General MIDI); by default that of the given track.
     plot, audio : write a PNG, an MP3 beside the MIDI file.
     progress : show a bar; by default, on a terminal.
@@ -53,6 +80,8 @@ class How(TypedDict, total=False):
     sampler: str | Step | Sampler
     bit: str
     device: str
+    candidates: int
+    judge: str | Callable
     program: int | None
     plot: bool
     audio: bool
@@ -67,10 +96,12 @@ class Job:
     model: str | Path | Model = "best"
     n: int = 1
     seed: int | None = None
-    steps: int = 100
+    steps: int = 50
     sampler: str | Step | Sampler = "refreshed"
     bit: str = "draw"
     device: str = "auto"
+    candidates: int = 1
+    judge: str | Callable = "parallels"
     program: int | None = None
     plot: bool = False
     audio: bool = False
@@ -84,6 +115,8 @@ class Job:
                 raise ValueError(f"`{name}` must be 1 to {most:,}, got {getattr(self, name)}")
         if self.program is not None and not 0 <= self.program <= 127:
             raise ValueError(f"`program` must be 0 to 127, got {self.program}")
+        if not callable(self.judge) and self.judge not in JUDGES:
+            raise ValueError(f"`judge` must be one of {', '.join(JUDGES)}, got {self.judge!r}")
         self.sampler = named(self.sampler)
         self.where = pick_device(self.device)
         self.first = secrets.randbelow(2**31) if self.seed is None else self.seed
@@ -95,8 +128,8 @@ class Job:
             self.stream = out
             self.targets = [{} for _ in range(self.n)]
             return
-        if Path(out).suffix.lower() not in (".mid", ".midi"):
-            raise ValueError(f"{out}: the output must end in .mid")
+        if Path(out).suffix.lower() not in (".mid", ".midi", *SCORES):
+            raise ValueError(f"{out}: the output must end in .mid, .musicxml or .mxl")
         beside = [kind for kind, asked in (("png", self.plot), ("mp3", self.audio)) if asked]
         self.targets = [
             {"mid": path} | {kind: path.with_suffix(f".{kind}") for kind in beside}
@@ -124,6 +157,7 @@ class Job:
         *,
         strength: float = 1.0,
         harmony: bool = False,
+        move: Callable = lambda roll: (0, roll),
     ) -> Pieces:
         """Write the cells of ticks `start` to ``stop - 1`` that are not known; (P, L) both."""
         _check_length(given, stop)
@@ -132,10 +166,19 @@ class Job:
         x, kept = (a[None, None, :, start:stop] for a in (whole, known))
         calls = round(self.steps * strength) * len(sliding.plan(model, kept))
         made = []
+
+        def draw(seed):
+            return sliding.paint(
+                model, x, kept, sampler=self.sampler, steps=self.steps, bit=self.bit,
+                strength=strength, device=self.where,
+                generator=torch.Generator(self.where).manual_seed(seed % 2**63),
+                callback=lambda k, t, *_: t and bar.update(),
+            )[0, 0].numpy()  # fmt: skip
+
         with (
             ExitStack() as stack,
             tqdm(
-                total=calls * self.n,
+                total=calls * self.n * self.candidates,
                 desc="writing",
                 unit="step",
                 leave=False,
@@ -144,24 +187,16 @@ class Job:
             ) as bar,
         ):
             for i, paths in enumerate(self.targets):  # one at a time: alone, a seed makes the same
-                generator = torch.Generator(self.where).manual_seed((self.first + i) % 2**63)
                 result = whole.clone()
-                result[:, start:stop] = sliding.paint(
-                    model,
-                    x,
-                    kept,
-                    sampler=self.sampler,
-                    steps=self.steps,
-                    bit=self.bit,
-                    strength=strength,
-                    device=self.where,
-                    generator=generator,
-                    callback=lambda k, t, *_: t and bar.update(),
-                )[0, 0]
+                result[:, start:stop] = torch.from_numpy(
+                    self.best(draw, model, given, self.first + i, move)
+                )
                 piece = self.edited(given, result.numpy() > 0, known.numpy(), harmony)
                 made.append(piece)
                 new = {k: stack.enter_context(files.replacing(p)) for k, p in paths.items()}
-                if "mid" in new:
+                if "mid" in new and paths["mid"].suffix.lower() in SCORES:
+                    scores.write(piece, new["mid"], paths["mid"].suffix.lower())
+                elif "mid" in new:
                     new["mid"].write_bytes(piece.bytes())
                 if "png" in new:
                     shown, roll = (a[:, start:stop].numpy() > 0 for a in (known, result))
@@ -174,6 +209,18 @@ class Job:
             self.stream.write(made[0].bytes())
         pieces = [piece.pretty() for piece in made]  # all files are there now, or none
         return pieces[0] if self.n == 1 else pieces
+
+    def best(self, draw, model, given, seed, move):
+        """Of the candidates of a piece, the one that its judge likes best.
+
+        move : callable
+            Of a roll: how far it is from what is asked, and the roll brought to it.
+        """
+        judge = self.judge if callable(self.judge) else partial(JUDGES[self.judge], model.axes)
+        ways = [move(draw(seed + SEEDS * k)) for k in range(self.candidates)]
+        if len(ways) == 1:
+            return ways[0][1]
+        return min(ways, key=lambda way: (way[0], judge(way[1] > 0)))[1]
 
     def edited(self, given: Given, roll: np.ndarray, known: np.ndarray, harmony: bool) -> Midi:
         """The piece with the notes that a roll has in free cells."""

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from binolab import files
 from binolab.music import rolls
 from binolab.music.meter import signatures
 from binolab.music.midi import KEY, TEMPO, TEMPO_META, Midi
@@ -105,17 +104,16 @@ def from_midi(midi: Midi) -> stream.Score:
     return score
 
 
-def write(midi: Midi, path: Path) -> None:
-    """Write a file as MusicXML, ``.musicxml`` or compressed ``.mxl``, whole or not at all."""
+def write(midi: Midi, path: Path, ending: str) -> None:
+    """Write a file as MusicXML, ``.musicxml`` or compressed, ``.mxl``."""
     from music21.musicxml.archiveTools import compressXML
     from music21.musicxml.m21ToXml import GeneralObjectExporter
 
     text = GeneralObjectExporter(from_midi(midi)).parse()
-    with files.replacing(path) as temporary:
-        if path.suffix != ".mxl":
-            temporary.write_bytes(text)
-            return
-        plain = temporary.with_name(temporary.name + ".musicxml")
-        plain.write_bytes(text)
-        compressXML(plain, deleteOriginal=True, silent=True)
-        plain.with_suffix(".mxl").replace(temporary)
+    if ending != ".mxl":
+        path.write_bytes(text)
+        return
+    plain = path.with_name(path.name + ".musicxml")
+    plain.write_bytes(text)
+    compressXML(plain, deleteOriginal=True, silent=True)
+    plain.with_suffix(".mxl").replace(path)
