@@ -33,13 +33,13 @@ import numpy as np  # noqa: E402
 import pretty_midi  # noqa: E402
 import torch  # noqa: E402
 from safetensors.torch import save  # noqa: E402
+from tiny import TINY
 
 from binolab import files
 from binolab import model as weights
 from binolab.cli import main as cli
 from binolab.datasets import archive, folders, maestro
 from binolab.training import checkpoints
-from binolab.training import config as presets
 from binolab.training import step as learning
 
 ROOT = Path(__file__).parents[1]
@@ -118,8 +118,7 @@ MIDI = [midi_file(*(track + END for track in tracks), **more) for tracks, more i
 
 
 def network():
-    config = presets.PRESETS["tiny"]
-    return learning.Run(config, 0.07, PITCHES, torch.device("cpu"))
+    return learning.Run(TINY, 0.07, PITCHES, torch.device("cpu"))
 
 
 RUN = network()

@@ -16,6 +16,8 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "benchmarks")]
 import paper_run  # noqa: E402
 import training as speed  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("tiny_preset")
+
 
 @pytest.fixture
 def data(tmp_path):

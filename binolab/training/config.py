@@ -84,8 +84,4 @@ PRESETS = {
         arguments={"columns": 2, "depth": 5, "filters": 56, "dropout": 0.1}, prompts=0.4,
         transpose=6, batch=16, steps=60_000, rate=6e-4, decay=0.05, ema=0.9995,
     ),
-    "tiny": Config(
-        arguments={"width": 32, "depth": 1, "heads": 2, "filters": 8}, batch=8, steps=60, warmup=5,
-        T=100,
-    ),
 }

@@ -14,6 +14,7 @@ import numpy as np
 import pretty_midi
 import pytest
 import torch
+from tiny import TINY
 
 from binolab import files
 from binolab.cli import main as cli
@@ -21,8 +22,10 @@ from binolab.cli import train
 from binolab.evaluation import page, report
 from binolab.model import load, save
 from binolab.music import rolls
-from binolab.training.config import PRESETS
 from binolab.training.step import Run
+
+pytestmark = pytest.mark.usefixtures("tiny_preset")
+AS_SCRIPT = str(Path(__file__).parents[1] / "tiny.py")  # the command line, with it as a preset
 
 MELODY = [
     (67, 1), (67, 1), (69, 0.5), (71, 0.5), (72, 2), (71, 1), (69, 1), (67, 2), (64, 1), (67, 2)
@@ -47,8 +50,7 @@ def write_melody(path, *, resolution=220, repeat=1, velocity=91):
 def model(tmp_path_factory):
     """Weights of the real network's kind, tiny and untrained: the plumbing does not care."""
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    config = PRESETS["tiny"]
-    run = Run(config, 0.07, 56, torch.device("cpu"))
+    run = Run(TINY, 0.07, 56, torch.device("cpu"))
     save(path, run.model, run.card)
     return str(path)
 
@@ -374,7 +376,7 @@ def test_a_fine_clock_takes_many_beats_or_says_how_many(model, tmp_path, capsys)
 
 
 def test_what_cannot_be_played_is_refused_before_the_work(tmp_path, capsys):
-    run_ = Run(PRESETS["tiny"], 0.07, 56, torch.device("cpu"))
+    run_ = Run(TINY, 0.07, 56, torch.device("cpu"))
     save(tmp_path / "high.safetensors", run_.model, dataclasses.replace(run_.card, low=72))
     save(tmp_path / "low.safetensors", run_.model, run_.card)
     before = sorted(tmp_path.iterdir())
@@ -558,7 +560,7 @@ def test_start_brings_its_own_network_and_range(model, tmp_path, capsys):
     assert run("train", "--data", data, "--out", out, "--start", model, "--steps", 1,
                "--batch", 2, "--no-evaluation") == 0
     capsys.readouterr()
-    assert load(out).card.arguments["width"] == PRESETS["tiny"].arguments["width"]
+    assert load(out).card.arguments["width"] == TINY.arguments["width"]
     says = fault(capsys, "train", "--data", data, "--out", tmp_path / "r", "--start", model,
                  "--pitches", 64)
     assert "56 pitches" in says and "leave out --pitches" in says
@@ -583,7 +585,7 @@ def test_how_much_is_measured_follows_the_budget():
 @pytest.mark.slow
 def test_ctrl_c_leaves_a_run_that_resumes(tmp_path):
     data, out = midi_files(tmp_path / "data", 2), tmp_path / "run"
-    command = [sys.executable, "-m", "binolab", "train", "--data", str(data), "--out", str(out),
+    command = [sys.executable, AS_SCRIPT, "train", "--data", str(data), "--out", str(out),
                "--preset", "tiny", "--steps", "100000", "--every", "0.2"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                text=True)

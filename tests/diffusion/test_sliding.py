@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny import TINY
 
 from binolab import model as weights
 from binolab.cli import main as cli
@@ -15,7 +16,6 @@ from binolab.diffusion import prompting, sampling
 from binolab.diffusion import sliding as longer
 from binolab.music import rolls
 from binolab.show import plotting
-from binolab.training import config as presets
 from binolab.training import loop as training
 
 P, BEAT, WINDOW = 6, 4, 16
@@ -246,7 +246,7 @@ def test_a_long_piece_is_drawn_in_rows():
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    run = training.Run(presets.PRESETS["tiny"], 0.07, 56, torch.device("cpu"))
+    run = training.Run(TINY, 0.07, 56, torch.device("cpu"))
     weights.save(path, run.model, run.card)
     return str(path)
 

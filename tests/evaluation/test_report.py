@@ -11,12 +11,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny import TINY
 
 from binolab.datasets import Piece
 from binolab.diffusion import prompting
 from binolab.evaluation import masked as conditional
 from binolab.evaluation import report as evaluation
-from binolab.training import config as presets
 from binolab.training import loop as training
 
 PITCHES, LENGTH, TICKS = 8, 96, 24
@@ -41,7 +41,7 @@ def tiny():
     """An untrained network of few pitches, and its card."""
     from dataclasses import replace
 
-    config = replace(presets.PRESETS["tiny"], length=LENGTH, low=60)
+    config = replace(TINY, length=LENGTH, low=60)
     run = training.Run(config, 0.25, PITCHES, torch.device("cpu"))
     return run.model.eval(), run.card
 

@@ -17,21 +17,23 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from tiny import TINY
 
-from binolab import model as weights
 from binolab.cli import main as cli
 from binolab.datasets import Piece
+from binolab.model import load
 from binolab.music import rolls
-from binolab.training import batches, checkpoints, devices
-from binolab.training import config as presets
-from binolab.training import loop as training
+from binolab.training import batches, checkpoints, devices, loop
+from binolab.training.checkpoints import TrainingError
+from binolab.training.config import PRESETS, Config
+from binolab.training.step import Run
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("accelerate", reason='needs the extra "distributed"')
 
 PITCHES, STEPS = 16, 8
 CONFIGS = {
-    "frames": presets.Config(
+    "frames": Config(
         arguments={"width": 16, "depth": 1, "heads": 2, "filters": 8}, length=48, batch=4,
         steps=STEPS, T=50, warmup=2, rate=3e-3,
     ),
@@ -52,7 +54,7 @@ def pieces():
 def losses(config, team):
     """The loss of each step, of the whole batch."""
     device = torch.device("cpu")
-    run = training.Run(config, 0.1, PITCHES, device, team=team)
+    run = Run(config, 0.1, PITCHES, device, team=team)
     bank = batches.Bank(pieces(), config, device)
     return [team.sum(run.advance(bank)).item() for _ in range(config.steps)]
 
@@ -61,11 +63,11 @@ def main(folder):
     """In each process: all steps together; the first does them alone; then a run without end."""
     team, alone = devices.team("cpu"), devices.Team(torch.device("cpu"))
     found = {name: losses(config, team) for name, config in CONFIGS.items()}
-    run = training.train(CONFIGS["frames"], pieces(), pieces(), folder / "two", prior=0.1,
+    run = loop.train(CONFIGS["frames"], pieces(), pieces(), folder / "two", prior=0.1,
                          device="cpu", every=0.0, progress=False)
     try:
-        training.train(CONFIGS["frames"], pieces(), pieces(), folder / "taken", prior=0.1)
-    except training.TrainingError as error:
+        loop.train(CONFIGS["frames"], pieces(), pieces(), folder / "taken", prior=0.1)
+    except TrainingError as error:
         (folder / f"refused-{team.rank}").write_text(str(error))
     if team.first:
         alone = {name: losses(config, alone) for name, config in CONFIGS.items()}
@@ -73,6 +75,7 @@ def main(folder):
         (folder / "found.json").write_text(json.dumps(facts))
     command = ["train", "--data", folder / "data", "--out", folder / "endless", "--preset", "tiny",
                "--steps", 100_000, "--every", 1, "--device", "cpu"]
+    PRESETS["tiny"] = TINY
     return cli.main([str(word) for word in command])
 
 
@@ -90,7 +93,8 @@ def outcome(tmp_path_factory):
              "--master-port", "0", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0",
              __file__, folder],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"}, start_new_session=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
+            start_new_session=True,
         )
         deadline, begun = time.time() + 300, folder / "endless" / "checkpoint.safetensors"
         while not begun.exists() and process.poll() is None:
@@ -113,7 +117,7 @@ def test_two_processes_are_one_with_the_doubled_batch(name, outcome):
 
 def test_a_run_of_two_leaves_what_a_run_of_one_does(outcome, tmp_path):
     folder, found, _ = outcome
-    training.train(CONFIGS["frames"], pieces(), pieces(), tmp_path / "one", prior=0.1,
+    loop.train(CONFIGS["frames"], pieces(), pieces(), tmp_path / "one", prior=0.1,
                    device="cpu", every=0.0, progress=False)
     assert found["step"] == STEPS
     names = sorted(p.name for p in (tmp_path / "one").iterdir())
@@ -138,19 +142,19 @@ def test_ctrl_c_stops_all_and_leaves_a_run(outcome):
     folder, _, said = outcome
     out = folder / "endless"
     assert said.count("pieces to learn from") == 1 and said.count("Go on with") == 1
-    step = weights.load(out).card["trained"]["step"]
+    step = load(out).card.trained["step"]
     assert step > 0 and not (out / "report.md").exists()
-    card = weights.load(out).card
-    config = dataclasses.replace(presets.PRESETS["tiny"], steps=100_000, low=card["low"])
-    alone = training.Run(config, card["prior"], card["pitches"], torch.device("cpu"))
+    card = load(out).card
+    config = dataclasses.replace(TINY, steps=100_000, low=card.low)
+    alone = Run(config, card.prior, card.pitches, torch.device("cpu"))
     assert alone.restore(out) is None and alone.step == step
 
 
 def test_a_batch_that_cannot_be_shared_is_refused():
     team = devices.Team(torch.device("cpu"))
     team.size = 3
-    with pytest.raises(training.TrainingError, match="batch of 4 .* by 3 processes; --batch 6 can"):
-        training.Run(CONFIGS["frames"], 0.1, PITCHES, torch.device("cpu"), team=team)
+    with pytest.raises(TrainingError, match="batch of 4 .* by 3 processes; `batch` 6 can"):
+        Run(CONFIGS["frames"], 0.1, PITCHES, torch.device("cpu"), team=team)
 
 
 def test_without_the_extra_several_devices_are_refused(monkeypatch):

@@ -21,17 +21,18 @@ import numpy as np
 import pytest
 import torch
 
-from binolab import model as weights
 from binolab.cli import main as cli
 from binolab.datasets import Piece
+from binolab.model import load
 from binolab.music import rolls
-from binolab.training import checkpoints
-from binolab.training import config as presets
-from binolab.training import loop as training
+from binolab.training import checkpoints, loop
+from binolab.training.checkpoints import TrainingError
+from binolab.training.config import Config
+from binolab.training.step import Run
 
 KILLS = 12
 PITCHES = 16
-TINY = presets.Config(
+TINY = Config(
     arguments={"width": 16, "depth": 1, "heads": 2, "filters": 8, "dropout": 0.1},
     length=48, batch=4, steps=60, T=50, warmup=2, rate=3e-3,
 )
@@ -49,7 +50,7 @@ def pieces():
 
 def go(folder, config=TINY, **options):
     options = {"every": 1e9, "save_every": 0.0} | options
-    return training.train(
+    return loop.train(
         config, pieces(), pieces()[:1], folder, prior=0.1, device="cpu", progress=False, **options
     )
 
@@ -96,14 +97,14 @@ def killed(folder, steps, delay):
     """Resume the run (or begin it) and kill it -9, `delay` seconds after so many steps."""
 
     def act(write):
-        advance = training.Run.advance
+        advance = Run.advance
 
         def counted(run, bank):
             value = advance(run, bank)
             write(b".")
             return value
 
-        training.Run.advance = counted
+        Run.advance = counted
         go(folder, resume=checkpoints_in(folder))
 
     pid, read = forked(act)
@@ -133,7 +134,7 @@ def main(folder):
         assert os.waitpid(pid, 0)[1] == 0
         return said.decode()
 
-    warm = training.Run(TINY, 0.1, PITCHES, torch.device("cpu"))  # what is imported late, once;
+    warm = Run(TINY, 0.1, PITCHES, torch.device("cpu"))  # what is imported late, once;
     warm.save(folder)  # no gradient: autograd would not survive the fork
     warm.optimizer.step()
     child(lambda write: go(folder / "whole"))
@@ -151,7 +152,7 @@ def main(folder):
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
         try:
             go(folder / "full", resume=True)
-        except training.TrainingError as error:
+        except TrainingError as error:
             write(str(error).encode())
 
     child(lambda write: go(folder / "full", dataclasses.replace(TINY), sitting=0.0))
@@ -183,14 +184,14 @@ def test_killed_at_random_moments_a_run_ends_as_if_it_had_not_been(outcome):
     losses = {row["step"]: row["loss"] for row in log(folder / "whole")}
     assert all(row["loss"] == losses[row["step"]] for row in rows)
     assert not list((folder / "killed").glob("*.tmp*"))
-    weights.load(folder / "killed")
+    load(folder / "killed")
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_full_disk_is_one_line_and_costs_nothing(outcome):
     folder, found = outcome
-    assert "could not be written" in found["full"] and "--resume" in found["full"]
+    assert "could not be written" in found["full"] and "`resume`" in found["full"]
     assert "\n" not in found["full"]
     step = step_of(folder / "full")
     assert 0 < step < TINY.steps
@@ -214,11 +215,11 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "_open", lambda run, folder, log, resume: run.restore(folder))
+        patch.setattr(loop, "_open", lambda run, folder, log, resume: run.restore(folder))
         patch.setattr(call, refuse)
-        with pytest.raises(training.TrainingError, match=os.strerror(number)) as caught:
+        with pytest.raises(TrainingError, match=os.strerror(number)) as caught:
             go(tmp_path / "run", config, resume=True)
-    assert "--resume" in str(caught.value) and "\n" not in str(caught.value)
+    assert "`resume`" in str(caught.value) and "\n" not in str(caught.value)
     assert step_of(tmp_path / "run") == step
     assert go(tmp_path / "run", config, resume=True).step == 6
 
@@ -226,7 +227,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
 @pytest.mark.skipif(os.name != "posix" or os.getuid() == 0, reason="root may write anywhere")
 def test_a_read_only_folder_is_refused(tmp_path):
     (tmp_path / "run").mkdir(mode=0o500)
-    with pytest.raises(training.TrainingError, match="cannot be written"):
+    with pytest.raises(TrainingError, match="cannot be written"):
         go(tmp_path / "run")
 
 
@@ -283,7 +284,7 @@ def test_a_whole_checkpoint_of_another_program_is_refused_in_a_line(stopped, cha
     tensors, facts, _ = checkpoints.read(folder)
     change(tensors, facts)
     checkpoints.write(folder, tensors, facts)
-    with pytest.raises(training.TrainingError, match="does not fit .* start again") as caught:
+    with pytest.raises(TrainingError, match="does not fit .* start again") as caught:
         go(folder, config, resume=True)
     assert "\n" not in str(caught.value)
 
@@ -308,7 +309,7 @@ def test_with_both_damaged_nothing_is_resumed(stopped):
     config, folder, _ = stopped
     for name in (checkpoints.NAME, checkpoints.PREVIOUS):
         (folder / name).write_bytes(b"nonsense")
-    with pytest.raises(training.TrainingError, match="nothing is left to resume: start again"):
+    with pytest.raises(TrainingError, match="nothing is left to resume: start again"):
         go(folder, config, resume=True)
 
 
@@ -327,22 +328,23 @@ def test_a_torn_row_of_the_log_is_left_out(stopped):
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_weights(
     value, tmp_path, monkeypatch
 ):
-    cost = training.Run.cost
+    cost = Run.cost
 
     def wild(run, batch):
         return cost(run, batch) * (value if run.step == 5 else 1)
 
-    monkeypatch.setattr(training.Run, "cost", wild)
-    with pytest.raises(training.TrainingError, match="not finite at step 5") as caught:
+    monkeypatch.setattr(Run, "cost", wild)
+    with pytest.raises(TrainingError, match="not finite at step 5") as caught:
         go(tmp_path / "run")
-    assert "keeps the last good weights" in str(caught.value) and "--rate" in str(caught.value)
+    assert "keeps the last good weights" in str(caught.value) and "`rate`" in str(caught.value)
     assert step_of(tmp_path / "run") == 5
-    model = weights.load(tmp_path / "run")
-    assert card["trained"]["step"] == 5 and all(p.isfinite().all() for p in model.parameters())
+    model = load(tmp_path / "run")
+    assert model.card.trained["step"] == 5
+    assert all(p.isfinite().all() for p in model.network.parameters())
 
 
 def test_a_gradient_that_is_not_finite_is_noticed_before_it_is_saved(tmp_path, monkeypatch):
-    cost = training.Run.cost
+    cost = Run.cost
 
     def wild(run, batch):
         value = cost(run, batch)
@@ -350,8 +352,8 @@ def test_a_gradient_that_is_not_finite_is_noticed_before_it_is_saved(tmp_path, m
             value.register_hook(lambda gradient: gradient * float("nan"))
         return value
 
-    monkeypatch.setattr(training.Run, "cost", wild)
-    with pytest.raises(training.TrainingError, match="not finite at step 3"):
+    monkeypatch.setattr(Run, "cost", wild)
+    with pytest.raises(TrainingError, match="not finite at step 3"):
         go(tmp_path / "run")
     assert step_of(tmp_path / "run") == 3
 
@@ -378,7 +380,7 @@ def test_a_roll_size_that_the_network_cannot_take(tmp_path, capsys):
                  "--preset", "unet", "--low", 33, "--pitches", 57)
     assert "multiples of 8" in said and "--pitches 64 can be taken, or 56" in said
     config = dataclasses.replace(TINY, length=50)
-    with pytest.raises(training.TrainingError, match="window of 50 ticks: .* multiples of 24"):
+    with pytest.raises(TrainingError, match="window of 50 ticks: .* multiples of 24"):
         go(tmp_path / "run", config)
     assert not (tmp_path / "run").exists()
 

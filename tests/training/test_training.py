@@ -20,19 +20,19 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from binolab import datasets, files
-from binolab import model as weights
 from binolab.datasets import Piece
 from binolab.diffusion.loss import loss
+from binolab.model import load, pick_device
 from binolab.music import rolls
 from binolab.music.codec import Codec
-from binolab.training import batches, checkpoints, devices
-from binolab.training import config as presets
-from binolab.training import loop as training
-from binolab.training.step import rate_at
+from binolab.training import batches, checkpoints, devices, loop
+from binolab.training.checkpoints import TrainingError
+from binolab.training.config import PRESETS, Config
+from binolab.training.step import Run, rate_at
 
 STOPS = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
 PITCHES = 16
-TINY = presets.Config(
+TINY = Config(
     arguments={"width": 16, "depth": 1, "heads": 2, "filters": 8, "dropout": 0.1},
     length=48, batch=4, steps=8, T=50, warmup=2, rate=3e-3,
 )
@@ -69,7 +69,7 @@ def pieces():
 @pytest.fixture
 def go(pieces, tmp_path, monkeypatch):
     """go(config, folder, stop=step) trains; a real signal arrives during step `stop`."""
-    advance = training.Run.advance
+    advance = Run.advance
 
     def go(config, folder, stop=None, number=signal.SIGINT, **options):
         def interrupted(run, bank):
@@ -78,9 +78,9 @@ def go(pieces, tmp_path, monkeypatch):
                 signal.raise_signal(number)
             return value
 
-        monkeypatch.setattr(training.Run, "advance", interrupted)
+        monkeypatch.setattr(Run, "advance", interrupted)
         defaults = {"prior": 0.1, "device": "cpu", "progress": False}
-        return training.train(config, pieces, pieces[:1], tmp_path / folder, **defaults | options)
+        return loop.train(config, pieces, pieces[:1], tmp_path / folder, **defaults | options)
 
     return go
 
@@ -142,7 +142,7 @@ def test_an_unknown_loss_is_refused():
 
 
 def test_the_rate_warms_up_then_falls_to_zero():
-    config = presets.Config(steps=100, warmup=10, rate=1.0)
+    config = Config(steps=100, warmup=10, rate=1.0)
     rates = [rate_at(config, s) for s in range(101)]
     assert rates[0] == 0.1 and max(rates) == rates[9] == rates[10] == 1.0
     assert all(a < b for a, b in zip(rates[:9], rates[1:10]))
@@ -151,7 +151,7 @@ def test_the_rate_warms_up_then_falls_to_zero():
 
 
 def test_in_a_run_of_minutes_the_rate_follows_the_clock():
-    config = presets.Config(minutes=2, warmup=10, rate=1.0, steps=1)
+    config = Config(minutes=2, warmup=10, rate=1.0, steps=1)
     assert rate_at(config, 0, 0.0) == pytest.approx(0.1)
     assert rate_at(config, 50, 60.0) == pytest.approx(0.5)
     assert rate_at(config, 10**6, 120.0) == rate_at(config, 3, 500.0) == 0
@@ -313,7 +313,7 @@ def test_the_loss_of_a_tiny_run_falls(kind, pieces):
     """And so does that of the averaged network, over all noise levels."""
     config = dataclasses.replace(RUNS[kind], steps=80, rate=1e-2, schedule=("linear",))
     device = torch.device("cpu")
-    run, bank = training.Run(config, 0.1, PITCHES, device), batches.Bank(pieces, config, device)
+    run, bank = Run(config, 0.1, PITCHES, device), batches.Bank(pieces, config, device)
     windows = datasets.held_out_windows(pieces, config.length, 8)
     before = run.validate(windows)
     losses = [run.advance(bank).item() for _ in range(config.steps)]
@@ -336,11 +336,11 @@ def test_a_run_leaves_what_it_promises(go, tmp_path, pieces):
     assert [r["samples"] for r in rows] == list(range(4, 33, 4))
     for valid in (r["valid"] for r in rows):
         assert len(valid) == 11 and "bound" in valid and min(valid.values()) > 0
-    model = weights.load(folder)
-    assert card["trained"]["step"] == run.step == 8
-    assert (card["pitches"], card["length"], card["prior"]) == (PITCHES, 48, 0.1)
+    model = load(folder)
+    assert model.card.trained["step"] == run.step == 8
+    assert (model.pitches, model.length, model.prior) == (PITCHES, 48, 0.1)
     for key, value in run.ema.state_dict().items():  # the average is what is to be used
-        assert (model.state_dict()[key] - value).abs().max() < 1e-3
+        assert (model.network.state_dict()[key] - value).abs().max() < 1e-3
 
 
 @pytest.mark.parametrize("kind", RUNS)
@@ -394,8 +394,8 @@ def test_ctrl_c_leaves_a_checkpoint_that_can_be_used(go, number, tmp_path, usual
     handler = usual(number)
     run = go(TINY, "run", stop=2, number=number)
     assert run.step == 2 and signal.getsignal(number) is handler
-    model = weights.load(tmp_path / "run")
-    assert card["trained"]["step"] == 2
+    model = load(tmp_path / "run")
+    assert model.card.trained["step"] == 2
     assert model(torch.zeros(1, 1, PITCHES, 48), torch.tensor([0.5])).isfinite().all()
     assert not [n for n in contents(tmp_path / "run") if n.endswith(".tmp") or ".tmp." in n]
 
@@ -420,9 +420,9 @@ def test_a_stop_at_any_moment_loses_no_step(go, asked, tmp_path, monkeypatch):
             self.looks += 1
             return self.looks > asked
 
-    monkeypatch.setattr(training, "stopping", lambda: contextlib.nullcontext(Stop()))
+    monkeypatch.setattr(loop, "stopping", lambda: contextlib.nullcontext(Stop()))
     run = go(dataclasses.replace(PAPER, steps=5), "run")
-    assert weights.load(tmp_path / "run").card["trained"]["step"] == run.step > 0
+    assert load(tmp_path / "run").card.trained["step"] == run.step > 0
 
 
 def test_a_finished_run_that_is_resumed_stays_as_it_is(go, tmp_path):
@@ -433,7 +433,7 @@ def test_a_finished_run_that_is_resumed_stays_as_it_is(go, tmp_path):
 
 
 def refused(call, *words):
-    with pytest.raises(training.TrainingError) as caught:
+    with pytest.raises(TrainingError) as caught:
         call()
     message = str(caught.value)
     assert "\n" not in message and all(w in message for w in words), message
@@ -442,7 +442,7 @@ def refused(call, *words):
 def test_a_folder_that_holds_a_run_is_not_written_over(go, tmp_path):
     go(PAPER, "run")
     before = contents(tmp_path / "run")
-    refused(lambda: go(PAPER, "run"), "run", "already holds a run", "--resume")
+    refused(lambda: go(PAPER, "run"), "run", "already holds a run", "`resume`")
     assert contents(tmp_path / "run") == before
 
 
@@ -526,12 +526,12 @@ def test_a_folder_is_for_one_training_until_its_process_is_gone(go, tmp_path):
 
 
 def test_a_training_holds_its_folder_to_its_end(pieces, tmp_path, monkeypatch):
-    said, advance = [], training.Run.advance
+    said, advance = [], Run.advance
 
     def other(resume):
         try:
-            training.train(PAPER, pieces, pieces, tmp_path / "run", prior=0.1, resume=resume)
-        except training.TrainingError as error:
+            loop.train(PAPER, pieces, pieces, tmp_path / "run", prior=0.1, resume=resume)
+        except TrainingError as error:
             said.append(str(error))
 
     def watched(run, bank):
@@ -541,9 +541,9 @@ def test_a_training_holds_its_folder_to_its_end(pieces, tmp_path, monkeypatch):
             thread.join()
         return advance(run, bank)
 
-    monkeypatch.setattr(training.Run, "advance", watched)
+    monkeypatch.setattr(Run, "advance", watched)
     config = dataclasses.replace(PAPER, steps=1)
-    training.train(config, pieces, pieces, tmp_path / "run", prior=0.1, progress=False)
+    loop.train(config, pieces, pieces, tmp_path / "run", prior=0.1, progress=False)
     assert len(said) == 2 and all("another training is at work" in line for line in said)
 
 
@@ -580,8 +580,8 @@ def test_what_changed_in_the_data_is_said(go, pieces, tmp_path):
         ([a, c, b], [a], ["another order"]), ([a, b, c], [b], ["held out"]),
     ):
         refused(
-            lambda: training.train(PAPER, learned, held, tmp_path / "run", prior=0.1, resume=True),
-            "the data changed since the run began", f"--start {tmp_path / 'run'}", *words,
+            lambda: loop.train(PAPER, learned, held, tmp_path / "run", prior=0.1, resume=True),
+            "the data changed since the run began", f"`start` {tmp_path / 'run'}", *words,
         )
     assert contents(tmp_path / "run") == before
     assert go(PAPER, "run", resume=True).step == 8
@@ -599,7 +599,7 @@ def test_a_finished_run_goes_on_to_more_steps(go, tmp_path):
     for row in rows[8:]:  # as in a run of 14 from the first
         assert row["rate"] == pytest.approx(rate_at(more, row["step"]))
     assert json.loads((tmp_path / "run" / "config.json").read_text())["steps"] == 14
-    assert weights.load(tmp_path / "run").card["trained"]["steps"] == 14
+    assert load(tmp_path / "run").card.trained["steps"] == 14
     go(more, "parts", resume=True, stop=10)
     assert go(more, "parts", resume=True).step == 14
     whole, parts = (load_file(tmp_path / n / checkpoints.NAME) for n in ("run", "parts"))
@@ -621,30 +621,30 @@ def test_a_run_that_was_stopped_takes_another_total(go, tmp_path):
     before = contents(tmp_path / "run")
     for steps in (2, 3):
         fewer = dataclasses.replace(TINY, steps=steps)
-        refused(lambda: go(fewer, "run", resume=True), "has had 3 steps", "--steps")
+        refused(lambda: go(fewer, "run", resume=True), "has had 3 steps", "`steps`")
     short = dataclasses.replace(TINY, steps=900, minutes=1e-6)
-    refused(lambda: go(short, "run", resume=True), "minutes that are more")
+    refused(lambda: go(short, "run", resume=True), "`minutes` that are more")
     assert contents(tmp_path / "run") == before
     assert go(dataclasses.replace(TINY, steps=5), "run", resume=True).step == 5
     assert go(dataclasses.replace(TINY, minutes=0.02), "run", resume=True).step > 5
 
 
 def test_after_a_new_total_the_rate_warms_up_to_that_of_the_longer_run():
-    old, new = (presets.Config(steps=s, warmup=30, rate=1.0) for s in (1000, 2000))
+    old, new = (Config(steps=s, warmup=30, rate=1.0) for s in (1000, 2000))
     turn = (1000, 60.0, rate_at(old, 1000))
     rates = [rate_at(new, s, 0.0, turn) for s in range(1000, 2001)]
     assert rates[0] == pytest.approx(rate_at(new, 1000) / 30)
     assert all(a < b for a, b in zip(rates[:29], rates[1:30]))
     assert rates[29:] == [rate_at(new, s) for s in range(1029, 2001)]
     assert all(a > b for a, b in zip(rates[29:], rates[30:])) and rates[-1] == pytest.approx(0)
-    timed = presets.Config(minutes=2, warmup=30, rate=1.0)  # a twentieth of the minute: 3 s
+    timed = Config(minutes=2, warmup=30, rate=1.0)  # a twentieth of the minute: 3 s
     at = [rate_at(timed, 1000, s, (1000, 60.0, 0.0)) for s in (60.0, 61.5, 63.0, 120.0)]
     full = [rate_at(timed, 1000, s) for s in (61.5, 63.0)]
     assert at == pytest.approx([0.5 / 30, full[0] / 2, full[1], 0.0])
 
 
 def test_nothing_to_resume_is_said_before_any_work(go, tmp_path):
-    refused(lambda: go(PAPER, "none", resume=True), "nothing to resume", "without --resume")
+    refused(lambda: go(PAPER, "none", resume=True), "nothing to resume", "without `resume`")
     assert not (tmp_path / "none").exists()
 
 
@@ -679,15 +679,15 @@ def test_a_checkpoint_is_written_whole_or_not_at_all(go, tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", disk_full)
-        refused(lambda: go(PAPER, "run", resume=True), "No space left on device", "--resume")
+        refused(lambda: go(PAPER, "run", resume=True), "No space left on device", "`resume`")
     assert (tmp_path / "run" / "checkpoint.safetensors").read_bytes() == before
     assert len(contents(tmp_path / "run")) == 4
     assert go(PAPER, "run", resume=True).step == 8
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", disk_full)
-        with pytest.raises(training.TrainingError, match="none before it.* start again") as caught:
+        with pytest.raises(TrainingError, match="none before it.* start again") as caught:
             go(PAPER, "new")
-    assert "--resume" not in str(caught.value)
+    assert "`resume`" not in str(caught.value)
     assert go(PAPER, "new").step == 8
 
 
@@ -697,9 +697,9 @@ def test_another_size_trains(tmp_path):
         TINY, arguments=TINY.arguments | {"fold": 4}, length=64, low=21, ticks=4, steps=2
     )
     pieces = [Piece("a", roll)]
-    training.train(config, pieces, pieces, tmp_path / "run", prior=0.05, progress=False)
-    model = weights.load(tmp_path / "run")
-    assert (card["pitches"], card["length"], card["low"]) == (88, 64, 21)
+    loop.train(config, pieces, pieces, tmp_path / "run", prior=0.05, progress=False)
+    model = load(tmp_path / "run")
+    assert (model.pitches, model.length, model.low) == (88, 64, 21)
     assert model(torch.zeros(1, 1, 88, 64), torch.tensor([0.5])).shape == (1, 1, 88, 64)
 
 
@@ -710,9 +710,9 @@ def test_a_checkpoint_says_what_it_is(go, tmp_path):
     assert facts["step"] == 2 and facts["prior"] == 0.1 and facts["config"]["loss"] == "l2"
 
 
-@pytest.mark.parametrize("name", presets.PRESETS)
+@pytest.mark.parametrize("name", PRESETS)
 def test_presets_build(name):
-    run = training.Run(presets.PRESETS[name], 0.07, 56, torch.device("cpu"))
+    run = Run(PRESETS[name], 0.07, 56, torch.device("cpu"))
     assert 0 < sum(p.numel() for p in run.model.parameters()) < 20e6
     assert run.alpha_bar[0] == 1 and run.alpha_bar[-1] == 0
 
@@ -767,39 +767,38 @@ def test_an_older_checkpoint_that_knows_fewer_settings_is_resumed(go, tmp_path):
 
 
 def test_a_device_that_is_not_here_is_refused():
-    assert weights.pick_device("cpu") == torch.device("cpu")
+    assert pick_device("cpu") == torch.device("cpu")
     with pytest.raises(ValueError, match="no device 'abacus' here; .* auto, cpu or cuda"):
-        weights.pick_device("abacus")
+        pick_device("abacus")
 
 
 def test_a_trained_network_can_be_trained_further_and_given_more(go, tmp_path):
     """What fits is taken over; a block and mixers more hardly change what it answers at first."""
     config = dataclasses.replace(TINY, network="FrameTransformer", loss="bound")
     go(config, "first")
-    old = weights.load(tmp_path / "first")
-    more = dataclasses.replace(
-        config, arguments=config.arguments | {"depth": card["arguments"]["depth"] + 1, "mixers": 1}
-    )
-    run = training.Run(more, 0.1, PITCHES, torch.device("cpu"))
+    old = load(tmp_path / "first")
+    depth = old.card.arguments["depth"] + 1
+    more = dataclasses.replace(config, arguments=config.arguments | {"depth": depth, "mixers": 1})
+    run = Run(more, 0.1, PITCHES, torch.device("cpu"))
     run.begin(tmp_path / "first")
-    assert run.card["start"] == "first"
+    assert run.card.start == "first"
     x, level = (torch.rand(2, 1, PITCHES, 48) < 0.1).float(), torch.tensor([0.2, 0.6])
     with torch.no_grad():
         torch.testing.assert_close(
-            run.model.eval().logits(x, level), old.logits(x, level), atol=0.02, rtol=0
+            run.model.eval().logits(x, level), old.network.logits(x, level), atol=0.02, rtol=0
         )
 
 
 def test_other_networks_cannot_be_begun_with(go, tmp_path):
     go(TINY, "first")
     wider = dataclasses.replace(TINY, arguments=TINY.arguments | {"width": 48})
-    with pytest.raises(training.TrainingError, match="other sizes"):
-        training.Run(wider, 0.1, PITCHES, torch.device("cpu")).begin(tmp_path / "first")
+    with pytest.raises(TrainingError, match="other sizes"):
+        Run(wider, 0.1, PITCHES, torch.device("cpu")).begin(tmp_path / "first")
 
 
 def test_the_bound_as_a_loss_learns(pieces):
     config = dataclasses.replace(RUNS["frames"], loss="bound", steps=60, rate=1e-2)
     device = torch.device("cpu")
-    run, bank = training.Run(config, 0.1, PITCHES, device), batches.Bank(pieces, config, device)
+    run, bank = Run(config, 0.1, PITCHES, device), batches.Bank(pieces, config, device)
     losses = [run.advance(bank).item() for _ in range(config.steps)]
     assert min(losses) >= 0 and np.mean(losses[-20:]) < 0.9 * np.mean(losses[:10])
