@@ -26,6 +26,7 @@ from binolab.music import rolls
 from binolab.show import audio, plotting
 from binolab.training import batches, checkpoints, devices, loop
 from binolab.training.config import PRESETS
+from binolab.training.folder import Log, claimed
 
 SAMPLES, SAMPLE_STEPS = 4, (50, 20)  # rolls; steps of the sampler, or fewer for a slow network
 STEPS = 20  # of the sampler, in the small report
@@ -42,7 +43,7 @@ def carry_out(options):
         raise ValueError("`steps` and `minutes` both say when to stop; give one of them")
 
     team = devices.team(options.device)
-    with loop.claimed(options.out, team, options.resume):
+    with claimed(options.out, team, options.resume):
         _carry_out(options, team)
 
 
@@ -164,7 +165,7 @@ def leave(folder, music, *, name, command=None, seed=0, share=0.1, device="cpu",
     """
     folder = Path(folder)
     model = load(folder, device)
-    taken = checkpoints.Log(folder).rows()[-1].get("elapsed", 0.0)
+    taken = Log(folder).rows()[-1].get("elapsed", 0.0)
     batch = 2 if torch.device(device).type == "cpu" else 64
     budget = share * max(taken, 60.0)
     slow = SAMPLES * SAMPLE_STEPS[0] * seconds_a_roll(model, batch) > budget / 3
@@ -239,7 +240,7 @@ def curve(folder):
     """Draw the log of a run into its `curve.png`: the loss, and the bound on held-out music."""
 
 
-    rows = checkpoints.Log(folder).rows()
+    rows = Log(folder).rows()
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     plotting.plot_loss([{k: v for k, v in r.items() if k != "valid"} for r in rows], ax=left)

@@ -23,9 +23,10 @@ from binolab.cli import main as cli
 from binolab.datasets import Piece
 from binolab.model import load
 from binolab.music import rolls
-from binolab.training import batches, checkpoints, devices, loop
+from binolab.training import batches, devices, loop
 from binolab.training.checkpoints import TrainingError
 from binolab.training.config import PRESETS, Config
+from binolab.training.folder import lock
 from binolab.training.step import Run
 
 pytestmark = pytest.mark.slow
@@ -87,7 +88,7 @@ def outcome(tmp_path_factory):
     for i in range(2):
         notes = [(30 + (7 * b + i) % 12, 24 * b, 24 * b + 20) for b in range(32)]
         rolls.write_midi(rolls.to_midi(rolls.from_notes(notes)), folder / "data" / f"{i}.mid")
-    with checkpoints.lock(folder / "taken"):
+    with lock(folder / "taken"):
         process = subprocess.Popen(
             [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
              "--master-port", "0", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0",

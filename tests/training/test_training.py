@@ -28,7 +28,9 @@ from binolab.music.codec import Codec
 from binolab.training import batches, checkpoints, devices, loop
 from binolab.training.checkpoints import TrainingError
 from binolab.training.config import PRESETS, Config
-from binolab.training.step import Run, rate_at
+from binolab.training.folder import LOCK, OWN
+from binolab.training.rate import rate_at
+from binolab.training.step import Run
 
 STOPS = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
 PITCHES = 16
@@ -472,7 +474,7 @@ def test_files_that_are_not_of_the_run_stay(go, tmp_path):
         (tmp_path / "run" / name).write_text("mine")
     go(PAPER, "run", stop=2)
     left = []
-    for name in checkpoints.OWN:
+    for name in OWN:
         with contextlib.suppress(KeyError), files.replacing(tmp_path / "run" / name) as temporary:
             left.append(temporary)
             raise KeyError  # the name is known
@@ -481,10 +483,10 @@ def test_files_that_are_not_of_the_run_stay(go, tmp_path):
         left[-1].write_text("half")
     go(PAPER, "run", resume=True)
     assert all((tmp_path / "run" / name).read_text() == "mine" for name in theirs)
-    assert len(left) == 2 * len(checkpoints.OWN) and not any(path.exists() for path in left)
+    assert len(left) == 2 * len(OWN) and not any(path.exists() for path in left)
 
 
-@pytest.mark.parametrize("name", checkpoints.OWN[2:])
+@pytest.mark.parametrize("name", OWN[2:])
 def test_files_of_its_names_that_are_no_runs_are_not_written_over(go, name, tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / name).write_text('{"model_type": "bert"}')
@@ -502,8 +504,8 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_starts_again(go, tmp_
 
 HOLD = """
 import sys
-from binolab.training import checkpoints
-with checkpoints.lock(sys.argv[1]):
+from binolab.training.folder import lock
+with lock(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -519,10 +521,10 @@ def test_a_folder_is_for_one_training_until_its_process_is_gone(go, tmp_path):
         refused(lambda: go(PAPER, name, **options), name, "another training is at work", "wait")
         held.kill()
         held.communicate()
-    (tmp_path / "run" / checkpoints.LOCK).unlink()
+    (tmp_path / "run" / LOCK).unlink()
     assert contents(tmp_path / "run") == before
     assert go(PAPER, "run", resume=True).step == 8 and go(PAPER, "new/deep").step == 8
-    assert not any(checkpoints.LOCK in contents(tmp_path / n) for n in ("run", "new/deep"))
+    assert not any(LOCK in contents(tmp_path / n) for n in ("run", "new/deep"))
 
 
 def test_a_training_holds_its_folder_to_its_end(pieces, tmp_path, monkeypatch):
