@@ -109,7 +109,7 @@ def main(arguments=None):
         return 0
 
     from binolab import datasets
-    from binolab.cli import train as runs
+    from binolab.cli import results
     from binolab.training import checkpoints
     from binolab.training import config as presets
     from binolab.training import loop as training
@@ -133,14 +133,14 @@ def main(arguments=None):
     if not run.finished:
         print("run the same command again to go on")
         return AGAIN
-    if not runs.left(folder):
+    if not results.left(folder):
         if left() < 30 * options.sitting:  # measuring needs the better half of a sitting
             print("trained; run the same command again to sample, measure and pack")
             return AGAIN
         text = json.dumps(machine(run), indent=1) + "\n"
         (folder / "machine.json").write_text(text, encoding="utf-8")
         share = min(0.1, 0.5 * left() / run.elapsed)
-        for line in runs.leave(folder, music, name=options.data, share=share, device=run.device,
+        for line in results.leave(folder, music, name=options.data, share=share, device=run.device,
                                progress=sys.stderr.isatty()):
             print(line)
     print(f"{folder / 'keep'}: {pack(folder) / 1e6:.1f} MB, done")

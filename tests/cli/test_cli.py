@@ -18,7 +18,7 @@ from tiny import TINY
 
 from binolab import files
 from binolab.cli import main as cli
-from binolab.cli import train
+from binolab.cli import results
 from binolab.evaluation import page, report
 from binolab.model import load, save
 from binolab.music import rolls
@@ -491,7 +491,7 @@ def test_train_on_a_folder_then_generate(tmp_path, capfd, monkeypatch):
     assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 3) == 2
     resumed = ["train", "--data", data, "--out", out, "--preset", "tiny", "--resume"]
     with monkeypatch.context() as patch:
-        patch.setattr(train, "curve", interrupted)
+        patch.setattr(results, "curve", interrupted)
         assert run(*resumed, "--steps", 5) == 130  # two steps more
     told = capfd.readouterr()
     assert "step 5 of 5; finished" in told.out and f"{out / 'samples'}: 4 pieces" in told.out
@@ -578,8 +578,8 @@ def test_train_for_so_many_minutes(tmp_path, capsys):
 
 def test_how_much_is_measured_follows_the_budget():
 
-    assert train.sized(0) == (4, False) and train.sized(300) == (13, False)
-    assert train.sized(95 * 10) == (10, True) and train.sized(10**9) == (64, True)
+    assert results.sized(0) == (4, False) and results.sized(300) == (13, False)
+    assert results.sized(95 * 10) == (10, True) and results.sized(10**9) == (64, True)
 
 
 @pytest.mark.slow
