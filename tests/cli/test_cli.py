@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -646,6 +647,34 @@ def test_evaluate_writes_the_same_report_again(model, tmp_path, capsys):
     assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
     made = {f"{n}.{end}" for n in "ab" for end in ("json", "md", "png")}
     assert {p.name for p in tmp_path.iterdir()} == made | {"data"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_data_is_maestro_for_evaluate_too(split, model, tmp_path, monkeypatch):
+    monkeypatch.setenv("BINOLAB_CACHE", str(tmp_path / "cache"))
+    root = chords(tmp_path / "archive", 21)
+    sides = ["train"] * 10 + ["validation"] * 6 + ["test"] * 5
+    lines = ["canonical_composer,canonical_title,split,year,midi_filename,duration"]
+    lines += [f"Anon,Piece {'ABCDEFGHIJKLMNOPQRSTU'[i]},{side},2008,{i:02}.mid,8"
+              for i, side in enumerate(sides)]
+    (root / "maestro-v3.0.0.csv").write_text("\n".join(lines) + "\n")
+    assert run("evaluate", "--data", f"maestro:{root}", "--split", split, "--model", model, "--n", 2,
+               "--steps", 1, "-o", tmp_path / "a", "--no-likelihood", "--no-harmonization") == 0
+    document = json.loads((tmp_path / "a.json").read_text())
+    assert document["facts"]["data"] == f"maestro:{root}"
+    held = {"valid": 6, "test": 5}[split]
+    assert document["comparison"]["n"] == {"made": 2, "held_out": held, "training": 10}
+
+
+def test_data_is_told_alike_in_train_and_evaluate(capsys):
+    told = []
+    for command in ("train", "evaluate"):
+        with pytest.raises(SystemExit):
+            run(command, "--help")
+        said = " ".join(capsys.readouterr().out.split())
+        told.append(re.search(r"--data (\S+ Bach's chorales;.*? left out)", said)[1])
+    assert told[0] == told[1] and "chorales|maestro[:ROOT]|FOLDER" in told[0]
 
 
 def test_evaluate_faults_come_before_work(model, tmp_path, capsys, monkeypatch):
