@@ -659,8 +659,9 @@ def test_data_is_maestro_for_evaluate_too(split, model, tmp_path, monkeypatch):
     lines += [f"Anon,Piece {'ABCDEFGHIJKLMNOPQRSTU'[i]},{side},2008,{i:02}.mid,8"
               for i, side in enumerate(sides)]
     (root / "maestro-v3.0.0.csv").write_text("\n".join(lines) + "\n")
-    assert run("evaluate", "--data", f"maestro:{root}", "--split", split, "--model", model, "--n", 2,
-               "--steps", 1, "-o", tmp_path / "a", "--no-likelihood", "--no-harmonization") == 0
+    options = ["--model", model, "--split", split, "--n", 2, "--steps", 1, "-o", tmp_path / "a"]
+    assert run("evaluate", "--data", f"maestro:{root}", *options,
+               "--no-likelihood", "--no-harmonization") == 0
     document = json.loads((tmp_path / "a.json").read_text())
     assert document["facts"]["data"] == f"maestro:{root}"
     held = {"valid": 6, "test": 5}[split]
