@@ -14,6 +14,7 @@ import os
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +22,12 @@ from torch import Tensor
 
 from binolab import files
 from binolab.datasets.pieces import Piece
+from binolab.training.config import Config, TrainingError
 
 NAME, PREVIOUS = "checkpoint.safetensors", "checkpoint-previous.safetensors"
 
 Tensors = dict[str, Tensor]
 Digest = list[list]  # of some lists of pieces: [name, CRC-32 of the roll] each
-
-
-class TrainingError(ValueError):
-    """A run that cannot start or go on; the message names the remedy."""
 
 
 def digest(*parts: Sequence[Piece]) -> Digest:
@@ -148,6 +146,33 @@ def read(folder: str | Path) -> tuple[Tensors, dict, str | None]:
         said = damage[0] if damage else f"{paths[0]}: missing"
         return tensors, facts, f"{said}; going on from the one before, step {facts['step']}"
     raise TrainingError(f"{'; '.join(damage)}; nothing is left to resume: start again")
+
+
+def same_run(
+    folder: Path, facts: dict, config: Config, prior: float | list, data: Digest | None
+) -> Config:
+    """The settings of a checkpoint, which may differ from `config` in the total alone.
+
+    Raises TrainingError where other settings, or the data, are not the same.
+    """
+    if changed := difference(facts.get("data"), data):
+        raise TrainingError(
+            f"{folder}: the data changed since the run began: {changed}; resume with the same, "
+            f"or begin another run with `start` {folder}"
+        )
+    given = asdict(Config()) | facts["config"]  # an older checkpoint knows fewer settings
+    mine, theirs = (
+        json.loads(json.dumps(settings | {"prior": rho}))  # tuples become lists
+        for settings, rho in ((asdict(config), prior), (given, facts["prior"]))
+    )
+    totals = ("steps", "minutes")
+    other = sorted(k for k in mine if k not in totals and mine[k] != theirs.get(k))
+    if other:
+        raise TrainingError(
+            f"{folder / NAME}: was made with another {', '.join(other)}; "
+            "resume with the same settings and data"
+        )
+    return replace(config, **{k: theirs[k] for k in totals})
 
 
 @contextmanager

@@ -20,6 +20,10 @@ DIFFICULTY = (
 )  # fmt: skip
 
 
+class TrainingError(ValueError):
+    """A run that cannot start or go on; the message names the remedy."""
+
+
 @dataclass(frozen=True)
 class Config:
     """What to train and how; every field is written beside the weights."""
@@ -52,6 +56,21 @@ class Config:
     def total(self) -> tuple[float, str]:
         """When the run ends: (minutes, "minutes") or (steps, "steps")."""
         return (self.minutes, "minutes") if self.minutes else (self.steps, "steps")
+
+    def check_size(self, pitches: int, stride: int) -> None:
+        """Raise TrainingError for a roll that a network of this `stride`, in ticks, cannot take."""
+        if self.length % stride:
+            raise TrainingError(
+                f"a window of {self.length} ticks: {self.network} takes multiples of {stride}"
+            )
+        if self.network == "UNet" and pitches % stride:
+            fewer, more = pitches // stride * stride, -(-pitches // stride) * stride
+            raise TrainingError(
+                f"rolls of {pitches} pitches: the UNet halves them {stride.bit_length() - 1} times "
+                f"and takes multiples of {stride}; `pitches` {more} can be taken"
+                + f", or {fewer}"
+                * (fewer > 0)
+            )
 
 
 _BEST = Config(arguments={"depth": 5, "mixers": 1}, schedule=("spaced", DIFFICULTY), prompts=0.4)

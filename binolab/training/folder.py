@@ -13,7 +13,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from binolab import files
-from binolab.training.checkpoints import NAME, PREVIOUS, TrainingError
+from binolab.training.checkpoints import NAME, PREVIOUS
+from binolab.training.config import TrainingError
 from binolab.training.devices import Team
 
 OWN = (  # all that a run leaves

@@ -29,8 +29,7 @@ from binolab import files
 from binolab.datasets.pieces import Piece, held_out_windows
 from binolab.training import checkpoints, devices
 from binolab.training.batches import Bank
-from binolab.training.checkpoints import TrainingError
-from binolab.training.config import Config
+from binolab.training.config import Config, TrainingError
 from binolab.training.folder import Log, begun, claimed, sweep, unwritable
 from binolab.training.pulse import Decision, Pulse
 from binolab.training.step import Run

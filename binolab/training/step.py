@@ -9,7 +9,6 @@ Chapter: 07 *Training it*.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -22,11 +21,11 @@ from binolab.diffusion import kernel, likelihood, prompting
 from binolab.diffusion.loss import loss
 from binolab.model import load, save
 from binolab.music.codec import Codec
-from binolab.networks import NETWORKS, Denoiser, UNet
+from binolab.networks import NETWORKS, Denoiser
 from binolab.training import checkpoints, devices
 from binolab.training.batches import Bank
-from binolab.training.checkpoints import Digest, TrainingError
-from binolab.training.config import Config
+from binolab.training.checkpoints import Digest
+from binolab.training.config import Config, TrainingError
 from binolab.training.rate import Turn, rate_at
 
 SEED = 1_000_003  # parts the seeds of two runs by more steps than any run has
@@ -70,8 +69,6 @@ class Run:
         Where the run was last given another total (`rate_at`).
     """
 
-    model: Denoiser
-    ema: Denoiser
     data: Digest | None = None
     turn: Turn | None = None
 
@@ -102,7 +99,7 @@ class Run:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.model, self.ema = (NETWORKS[config.network](**arguments) for _ in range(2))
-        check_size(self.model, pitches, config, self.codec.span)
+        config.check_size(pitches, self.model.stride * self.codec.span)
         self.ema.load_state_dict(self.model.state_dict())
         form = torch.channels_last if config.network == "UNet" else torch.contiguous_format
         for network in (self.model, self.ema.eval()):
@@ -245,9 +242,8 @@ class Run:
                 logits = self.ema.logits(x_t, level)
             nats = F.binary_cross_entropy_with_logits(logits.float(), x0, reduction="sum")
             costs[f"{level[0].item():.4f}"] = round(nats.item() / len(x0), 3)
-        nats = likelihood.bound(
-            self.ema, x0, self.alpha_bar, prior=self.rho, steps=levels, generator=generator
-        ).per_roll
+        how = {"prior": self.rho, "steps": levels, "generator": generator}
+        nats = likelihood.bound(self.ema, x0, self.alpha_bar, **how).per_roll
         return costs | {"bound": round(nats.value, 3)}
 
     def save(self, folder: Path) -> None:
@@ -257,8 +253,7 @@ class Run:
         for i, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{i}.{k}": v for k, v in state.items()}
         tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-        told = ("step", "elapsed", "prior", "data", "turn")
-        facts = {name: getattr(self, name) for name in told}
+        facts = {k: getattr(self, k) for k in ("step", "elapsed", "prior", "data", "turn")}
         facts |= {"config": asdict(self.config), "scaler": self.scaler.state_dict()}
         card = replace(self.card, trained=asdict(self.config) | {"step": self.step})
         save(folder / "model.safetensors", self.ema, card)
@@ -273,7 +268,7 @@ class Run:
         """
         with checkpoints.fitting(folder):
             stored, facts, warning = checkpoints.read(folder)
-            before = self._same_run(folder, facts)
+            before = checkpoints.same_run(folder, facts, self.config, self.prior, self.data)
             self._take_up(stored, facts)
             if before.total != self.config.total:
                 if self.finished:
@@ -284,27 +279,6 @@ class Run:
                 rate = rate_at(before, self.step, self.elapsed, self.turn)
                 self.turn = (self.step, self.elapsed, rate)
         return warning
-
-    def _same_run(self, folder: Path, facts: dict) -> Config:
-        """The settings of a checkpoint. TrainingError where data or settings are not this run's."""
-        if changed := checkpoints.difference(facts.get("data"), self.data):
-            raise TrainingError(
-                f"{folder}: the data changed since the run began: {changed}; resume with the same, "
-                f"or begin another run with `start` {folder}"
-            )
-        given = asdict(Config()) | facts["config"]  # an older checkpoint knows fewer settings
-        mine, theirs = (
-            json.loads(json.dumps(settings | {"prior": prior}))  # tuples become lists
-            for settings, prior in ((asdict(self.config), self.prior), (given, facts["prior"]))
-        )
-        totals = ("steps", "minutes")
-        other = sorted(k for k in mine if k not in totals and mine[k] != theirs.get(k))
-        if other:
-            raise TrainingError(
-                f"{folder / checkpoints.NAME}: was made with another {', '.join(other)}; "
-                "resume with the same settings and data"
-            )
-        return replace(self.config, **{k: theirs[k] for k in totals})
 
     def _take_up(self, stored: checkpoints.Tensors, facts: dict) -> None:
         def part(name):
@@ -324,18 +298,3 @@ class Run:
             self.scaler.load_state_dict(facts["scaler"])
         self.step, self.elapsed = facts["step"], facts.get("elapsed", 0.0)
         self.turn = facts.get("turn")
-
-
-def check_size(model: Denoiser, pitches: int, config: Config, span: int = 1) -> None:
-    """Raise TrainingError, with the remedy, for a roll that a network cannot take."""
-    stride = model.stride * span
-    if config.length % stride:
-        raise TrainingError(
-            f"a window of {config.length} ticks: {config.network} takes multiples of {stride}"
-        )
-    if isinstance(model, UNet) and pitches % stride:
-        fewer, more = pitches // stride * stride, -(-pitches // stride) * stride
-        raise TrainingError(
-            f"rolls of {pitches} pitches: the UNet halves them {len(model.down)} times and takes "
-            f"multiples of {stride}; `pitches` {more} can be taken" + f", or {fewer}" * (fewer > 0)
-        )

@@ -24,8 +24,7 @@ from binolab.datasets import Piece
 from binolab.model import load
 from binolab.music import rolls
 from binolab.training import batches, devices, loop
-from binolab.training.checkpoints import TrainingError
-from binolab.training.config import PRESETS, Config
+from binolab.training.config import PRESETS, Config, TrainingError
 from binolab.training.folder import lock
 from binolab.training.step import Run
 

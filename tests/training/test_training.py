@@ -26,8 +26,7 @@ from binolab.model import load, pick_device
 from binolab.music import rolls
 from binolab.music.codec import Codec
 from binolab.training import batches, checkpoints, devices, loop
-from binolab.training.checkpoints import TrainingError
-from binolab.training.config import PRESETS, Config
+from binolab.training.config import PRESETS, Config, TrainingError
 from binolab.training.folder import LOCK, OWN
 from binolab.training.rate import rate_at
 from binolab.training.step import Run
