@@ -60,8 +60,13 @@ class How(TypedDict, total=False):
     progress: bool | None
 
 
-def generate(out: str | Path | None = None, *, tempo: float = 100.0, beats: int | None = None,
-             **how: Unpack[How]) -> PrettyMIDI | list[PrettyMIDI]:
+def generate(
+    out: str | Path | None = None,
+    *,
+    tempo: float = 100.0,
+    beats: int | None = None,
+    **how: Unpack[How],
+) -> PrettyMIDI | list[PrettyMIDI]:
     """Write a piece from nothing.
 
     Parameters
@@ -91,9 +96,16 @@ def generate(out: str | Path | None = None, *, tempo: float = 100.0, beats: int 
     return job.write(model, rolls.blank_midi(tempo=tempo), whole, whole > 0, 0, length)
 
 
-def complete(piece: str | Path | PrettyMIDI, out: str | Path | None = None, *,
-             keep: float | None = None, beats: int | None = None, at: float | None = None,
-             pedal: bool = False, **how: Unpack[How]) -> PrettyMIDI | list[PrettyMIDI]:
+def complete(
+    piece: str | Path | PrettyMIDI,
+    out: str | Path | None = None,
+    *,
+    keep: float | None = None,
+    beats: int | None = None,
+    at: float | None = None,
+    pedal: bool = False,
+    **how: Unpack[How],
+) -> PrettyMIDI | list[PrettyMIDI]:
     """Keep the beginning of a piece and write the rest.
 
     Parameters
@@ -136,9 +148,16 @@ def complete(piece: str | Path | PrettyMIDI, out: str | Path | None = None, *,
     return job.rewrite(model, given, whole, free, start, pedal=pedal)
 
 
-def infill(piece: str | Path | PrettyMIDI, out: str | Path | None = None, *, begin: float,
-           end: float, at: float | None = None, pedal: bool = False,
-           **how: Unpack[How]) -> PrettyMIDI | list[PrettyMIDI]:
+def infill(
+    piece: str | Path | PrettyMIDI,
+    out: str | Path | None = None,
+    *,
+    begin: float,
+    end: float,
+    at: float | None = None,
+    pedal: bool = False,
+    **how: Unpack[How],
+) -> PrettyMIDI | list[PrettyMIDI]:
     """Write the beats from `begin` to `end` of a piece, counted from 0; the rest is kept.
 
     Other parameters as in `complete`; returns, raises: as `generate`. Chapter: 10.
@@ -158,9 +177,14 @@ def infill(piece: str | Path | PrettyMIDI, out: str | Path | None = None, *, beg
     return job.rewrite(model, given, whole, free, start, pedal=pedal)
 
 
-def harmonize(piece: str | Path | PrettyMIDI, out: str | Path | None = None, *,
-              at: float | None = None, pedal: bool = False,
-              **how: Unpack[How]) -> PrettyMIDI | list[PrettyMIDI]:
+def harmonize(
+    piece: str | Path | PrettyMIDI,
+    out: str | Path | None = None,
+    *,
+    at: float | None = None,
+    pedal: bool = False,
+    **how: Unpack[How],
+) -> PrettyMIDI | list[PrettyMIDI]:
     """Write what lies below a melody, the highest line of a piece.
 
     Parameters as in `complete`; returns, raises: as `generate`. Chapter: 11.
@@ -173,9 +197,15 @@ def harmonize(piece: str | Path | PrettyMIDI, out: str | Path | None = None, *,
     return job.rewrite(model, given, whole, free, start, pedal=pedal)
 
 
-def vary(piece: str | Path | PrettyMIDI, out: str | Path | None = None, *, strength: float = 0.75,
-         at: float | None = None, pedal: bool = False,
-         **how: Unpack[How]) -> PrettyMIDI | list[PrettyMIDI]:
+def vary(
+    piece: str | Path | PrettyMIDI,
+    out: str | Path | None = None,
+    *,
+    strength: float = 0.75,
+    at: float | None = None,
+    pedal: bool = False,
+    **how: Unpack[How],
+) -> PrettyMIDI | list[PrettyMIDI]:
     """Write a variation of a piece.
 
     `strength` is the place on the noise schedule, 0 to 1: 0 leaves the piece as it is, 1 is all
@@ -184,7 +214,8 @@ def vary(piece: str | Path | PrettyMIDI, out: str | Path | None = None, *, stren
     job = _Job(out, **how)
     if not 0 <= strength <= 1:
         raise ValueError(
-            f"`strength` must be between 0 (as it is) and 1 (all new), got {strength:g}")
+            f"`strength` must be between 0 (as it is) and 1 (all new), got {strength:g}"
+        )
     given = _given(piece)
     model = job.load()
     whole, start = _window(piece, given, model, at, pedal)
@@ -253,21 +284,36 @@ class _Job:
         x, kept = (a[None, None, :, start:stop] for a in (whole, known))
         calls = round(self.steps * strength) * len(sliding.plan(model, kept))
         made = []
-        with ExitStack() as stack, tqdm(
-            total=calls * self.n, desc="writing", unit="step", leave=False, delay=1,
-            disable=None if self.progress is None else not self.progress,
-        ) as bar:
+        with (
+            ExitStack() as stack,
+            tqdm(
+                total=calls * self.n,
+                desc="writing",
+                unit="step",
+                leave=False,
+                delay=1,
+                disable=None if self.progress is None else not self.progress,
+            ) as bar,
+        ):
             for i, paths in enumerate(self.targets):  # one at a time: alone, a seed makes the same
                 generator = torch.Generator(self.where).manual_seed((self.first + i) % 2**63)
                 window = sliding.paint(
-                    model, x, kept, sampler=self.sampler, steps=self.steps, bit=self.bit,
-                    strength=strength, device=self.where, generator=generator,
+                    model,
+                    x,
+                    kept,
+                    sampler=self.sampler,
+                    steps=self.steps,
+                    bit=self.bit,
+                    strength=strength,
+                    device=self.where,
+                    generator=generator,
                     callback=lambda k, t, *_: t and bar.update(),
                 )[0, 0]
                 result = whole.clone()
                 result[:, start:stop] = window
                 midi = editing.rewrite(
-                    given, result.numpy() > 0, known.numpy(), pedal=pedal, **model.axes)
+                    given, result.numpy() > 0, known.numpy(), pedal=pedal, **model.axes
+                )
                 made.append(midi)
                 new = {k: stack.enter_context(files.replacing(p)) for k, p in paths.items()}
                 if "mid" in new:
@@ -275,7 +321,8 @@ class _Job:
                 if "png" in new:
                     shown = known[:, start:stop].numpy()
                     plotting.picture(window.numpy() > 0, known=shown, **model.axes).savefig(
-                        new["png"], format="png", dpi=plotting.DPI)
+                        new["png"], format="png", dpi=plotting.DPI
+                    )
                 if "mp3" in new:
                     new["mp3"].write_bytes(audio.mp3(audio.play(midi)))
         return made[0] if self.n == 1 else made  # all files are there now, or none
@@ -313,9 +360,7 @@ def _ticks(beats, model) -> int:
     if beats is None:
         return model.length
     if not 1 <= beats <= LONGEST or beats % 1:
-        raise ValueError(
-            f"`beats` must be a whole number from 1 to {LONGEST:,}, got {beats:g}"
-        )
+        raise ValueError(f"`beats` must be a whole number from 1 to {LONGEST:,}, got {beats:g}")
     return int(beats) * model.ticks
 
 

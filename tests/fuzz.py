@@ -33,13 +33,13 @@ import numpy as np  # noqa: E402
 import pretty_midi  # noqa: E402
 import torch  # noqa: E402
 from safetensors.torch import save  # noqa: E402
+from tiny import TINY
 
 from binolab import compose, files
 from binolab.cli.main import main as run_command
 from binolab.datasets import archive, folders, maestro
 from binolab.model import Model, WeightsError, load
 from binolab.training import checkpoints
-from binolab.training.config import PRESETS
 from binolab.training.step import Run
 
 ROOT = Path(__file__).parents[1]
@@ -118,7 +118,7 @@ MIDI = [midi_file(*(track + END for track in tracks), **more) for tracks, more i
 
 
 def network():
-    return Run(PRESETS["tiny"], 0.07, PITCHES, torch.device("cpu"))
+    return Run(TINY, 0.07, PITCHES, torch.device("cpu"))
 
 
 RUN = network()

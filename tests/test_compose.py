@@ -7,6 +7,7 @@ from functools import partial
 import pretty_midi
 import pytest
 import torch
+from tiny import TINY
 
 import binolab
 from binolab import compose
@@ -14,7 +15,6 @@ from binolab.cli.main import main
 from binolab.diffusion import kernel, sampling
 from binolab.model import load, save
 from binolab.music import notation, rolls
-from binolab.training.config import PRESETS
 from binolab.training.step import Run
 
 TUNE = "C5 1 D5 1 E5 1 F5 1 G5 2 E5 2 F5 1 E5 1 D5 1 G5 1 C5 4"
@@ -28,7 +28,7 @@ CALLS = {  # of each command: what is asked, and in words of the command line
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    run = Run(PRESETS["tiny"], 0.07, 56, torch.device("cpu"))
+    run = Run(TINY, 0.07, 56, torch.device("cpu"))
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     save(path, run.model, run.card)
     return path

@@ -1,5 +1,6 @@
-"""The command line: a MIDI file in, a MIDI file out. A fault is one line on the error stream and
-exit status 2, before anything is written.
+"""The command line: a MIDI file in, a MIDI file out.
+
+A fault is one line on the error stream and exit status 2, before anything is written.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import secrets
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from importlib import import_module
 
 from binolab.cli.options import parser
 from binolab.files import printable
@@ -19,13 +21,16 @@ FLAGS = {"begin": "--from", "end": "--to"}  # where an option has another name t
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. Returns the exit status: 0, or 2 after a one-line error."""
-    for stream in (sys.stdout, sys.stderr):  # of a locale that lacks a letter: a sign for it
+    for stream in (sys.stdout, sys.stderr):  # a sign for a letter that the locale lacks
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     options = parser().parse_args(arguments)
     options.given = sys.argv[1:] if arguments is None else arguments
     try:
-        COMMANDS.get(options.command, compose)(options)
+        if options.command in ("train", "evaluate"):
+            import_module(f"binolab.cli.{options.command}").carry_out(options)
+        else:
+            compose(options)
     except (ValueError, OSError) as error:
         if speaks(options):
             said = as_flags(" ".join(str(error).split()), options)
@@ -67,20 +72,6 @@ def compose(options: Namespace) -> None:
     for i, path in enumerate(compose.numbered(options.out, options.n)):
         print(printable(f"{path}  (seed {(asked['seed'] + i) % 2**63})"))
 
-
-def train(options: Namespace) -> None:
-    from binolab.cli import train
-
-    train.carry_out(options)
-
-
-def evaluate(options: Namespace) -> None:
-    from binolab.cli import evaluate
-
-    evaluate.carry_out(options)
-
-
-COMMANDS = {"train": train, "evaluate": evaluate}  # all others compose
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -67,8 +67,11 @@ def rewrite(given, roll, known, *, low=rolls.LOW, ticks=rolls.TICKS, pedal=False
     for instrument in given.instruments:
         track = copy.copy(instrument)
         if not instrument.is_drum:
-            track.notes = [n if id(n) in kept else changed[id(n)] for n in instrument.notes
-                           if id(n) in kept or id(n) in changed]
+            track.notes = [
+                n if id(n) in kept else changed[id(n)]
+                for n in instrument.notes
+                if id(n) in kept or id(n) in changed
+            ]
             velocities += [n.velocity for n in instrument.notes]
         if track.notes:
             midi.instruments.append(track)

@@ -252,9 +252,7 @@ def to_midi(roll, *, low=LOW, ticks=TICKS, tempo=100.0, like=None, velocity=80):
     piano = pretty_midi.Instrument(program=0, name="Piano")
     seconds = grid_seconds(midi, ticks)
     for row, start, end in notes(roll):
-        piano.notes.append(
-            pretty_midi.Note(velocity, low + row, seconds(start), seconds(end))
-        )
+        piano.notes.append(pretty_midi.Note(velocity, low + row, seconds(start), seconds(end)))
     midi.instruments.append(piano)
     return midi
 
@@ -304,9 +302,7 @@ def windows(roll, length=LENGTH, hop=None):
     return np.stack([padded[:, i * hop : i * hop + length] for i in range(count)])
 
 
-def window(
-    path, *, at=0, low=LOW, pitches=PITCHES, ticks=TICKS, length=LENGTH, pedal=False
-):
+def window(path, *, at=0, low=LOW, pitches=PITCHES, ticks=TICKS, length=LENGTH, pedal=False):
     """The bits of a MIDI file from beat `at`: one window, padded with rests past the end.
 
     Parameters

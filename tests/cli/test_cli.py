@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,16 +15,19 @@ import numpy as np
 import pretty_midi
 import pytest
 import torch
+from tiny import TINY
 
 from binolab import files
 from binolab.cli import main as cli
-from binolab.cli import train
+from binolab.cli import results
 from binolab.diffusion import prompting
 from binolab.evaluation import page, report
 from binolab.model import load, save
 from binolab.music import rolls
-from binolab.training.config import PRESETS
 from binolab.training.step import Run
+
+pytestmark = pytest.mark.usefixtures("tiny_preset")
+AS_SCRIPT = str(Path(__file__).parents[1] / "tiny.py")  # the command line, with it as a preset
 
 MELODY = [
     (67, 1), (67, 1), (69, 0.5), (71, 0.5), (72, 2), (71, 1), (69, 1), (67, 2), (64, 1), (67, 2)
@@ -48,8 +52,7 @@ def write_melody(path, *, resolution=220, repeat=1, velocity=91):
 def model(tmp_path_factory):
     """Weights of the real network's kind, tiny and untrained: the plumbing does not care."""
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    config = PRESETS["tiny"]
-    run = Run(config, 0.07, 56, torch.device("cpu"))
+    run = Run(TINY, 0.07, 56, torch.device("cpu"))
     save(path, run.model, run.card)
     return str(path)
 
@@ -375,7 +378,7 @@ def test_a_fine_clock_takes_many_beats_or_says_how_many(model, tmp_path, capsys)
 
 
 def test_what_cannot_be_played_is_refused_before_the_work(tmp_path, capsys):
-    run_ = Run(PRESETS["tiny"], 0.07, 56, torch.device("cpu"))
+    run_ = Run(TINY, 0.07, 56, torch.device("cpu"))
     save(tmp_path / "high.safetensors", run_.model, dataclasses.replace(run_.card, low=72))
     save(tmp_path / "low.safetensors", run_.model, run_.card)
     before = sorted(tmp_path.iterdir())
@@ -490,7 +493,7 @@ def test_train_on_a_folder_then_generate(tmp_path, capfd, monkeypatch):
     assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 3) == 2
     resumed = ["train", "--data", data, "--out", out, "--preset", "tiny", "--resume"]
     with monkeypatch.context() as patch:
-        patch.setattr(train, "curve", interrupted)
+        patch.setattr(results, "curve", interrupted)
         assert run(*resumed, "--steps", 5) == 130  # two steps more
     told = capfd.readouterr()
     assert "step 5 of 5; finished" in told.out and f"{out / 'samples'}: 4 pieces" in told.out
@@ -559,7 +562,7 @@ def test_start_brings_its_own_network_and_range(model, tmp_path, capsys):
     assert run("train", "--data", data, "--out", out, "--start", model, "--steps", 1,
                "--batch", 2, "--no-evaluation") == 0
     capsys.readouterr()
-    assert load(out).card.arguments["width"] == PRESETS["tiny"].arguments["width"]
+    assert load(out).card.arguments["width"] == TINY.arguments["width"]
     says = fault(capsys, "train", "--data", data, "--out", tmp_path / "r", "--start", model,
                  "--pitches", 64)
     assert "56 pitches" in says and "leave out --pitches" in says
@@ -577,14 +580,14 @@ def test_train_for_so_many_minutes(tmp_path, capsys):
 
 def test_how_much_is_measured_follows_the_budget():
 
-    assert train.sized(0) == (4, False) and train.sized(300) == (13, False)
-    assert train.sized(95 * 10) == (10, True) and train.sized(10**9) == (64, True)
+    assert results.sized(0) == (4, False) and results.sized(300) == (13, False)
+    assert results.sized(95 * 10) == (10, True) and results.sized(10**9) == (64, True)
 
 
 @pytest.mark.slow
 def test_ctrl_c_leaves_a_run_that_resumes(tmp_path):
     data, out = midi_files(tmp_path / "data", 2), tmp_path / "run"
-    command = [sys.executable, "-m", "binolab", "train", "--data", str(data), "--out", str(out),
+    command = [sys.executable, AS_SCRIPT, "train", "--data", str(data), "--out", str(out),
                "--preset", "tiny", "--steps", "100000", "--every", "0.2"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                text=True)
@@ -645,6 +648,35 @@ def test_evaluate_writes_the_same_report_again(model, tmp_path, capsys):
     assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
     made = {f"{n}.{end}" for n in "ab" for end in ("json", "md", "png")}
     assert {p.name for p in tmp_path.iterdir()} == made | {"data"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_data_is_maestro_for_evaluate_too(split, model, tmp_path, monkeypatch):
+    monkeypatch.setenv("BINOLAB_CACHE", str(tmp_path / "cache"))
+    root = chords(tmp_path / "archive", 21)
+    sides = ["train"] * 10 + ["validation"] * 6 + ["test"] * 5
+    lines = ["canonical_composer,canonical_title,split,year,midi_filename,duration"]
+    lines += [f"Anon,Piece {'ABCDEFGHIJKLMNOPQRSTU'[i]},{side},2008,{i:02}.mid,8"
+              for i, side in enumerate(sides)]
+    (root / "maestro-v3.0.0.csv").write_text("\n".join(lines) + "\n")
+    options = ["--model", model, "--split", split, "--n", 2, "--steps", 1, "-o", tmp_path / "a"]
+    assert run("evaluate", "--data", f"maestro:{root}", *options,
+               "--no-likelihood", "--no-harmonization") == 0
+    document = json.loads((tmp_path / "a.json").read_text())
+    assert document["facts"]["data"] == f"maestro:{root}"
+    held = {"valid": 6, "test": 5}[split]
+    assert document["comparison"]["n"] == {"made": 2, "held_out": held, "training": 10}
+
+
+def test_data_is_told_alike_in_train_and_evaluate(capsys):
+    told = []
+    for command in ("train", "evaluate"):
+        with pytest.raises(SystemExit):
+            run(command, "--help")
+        said = " ".join(capsys.readouterr().out.split())
+        told.append(re.search(r"--data (\S+ Bach's chorales;.*? left out)", said)[1])
+    assert told[0] == told[1] and "chorales|maestro[:ROOT]|FOLDER" in told[0]
 
 
 def test_evaluate_faults_come_before_work(model, tmp_path, capsys, monkeypatch):

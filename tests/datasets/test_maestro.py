@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from binolab import files
 from binolab.datasets import archive, chorales, folders, maestro, pieces
 from binolab.datasets.archive import ArchiveError, Performance
-from binolab.datasets.works import Held, works
+from binolab.datasets.titles import Held, works
 from binolab.music import rolls
 
 BACH = "Johann Sebastian Bach"

@@ -17,14 +17,15 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from tiny import TINY
 
 from binolab.cli.main import main
 from binolab.datasets import Piece
 from binolab.model import load
 from binolab.music import rolls
-from binolab.training import batches, checkpoints, devices, loop
-from binolab.training.checkpoints import TrainingError
-from binolab.training.config import PRESETS, Config
+from binolab.training import batches, devices, loop
+from binolab.training.config import PRESETS, Config, TrainingError
+from binolab.training.folder import lock
 from binolab.training.step import Run
 
 pytestmark = pytest.mark.slow
@@ -74,6 +75,7 @@ def work(folder):
         (folder / "found.json").write_text(json.dumps(facts))
     command = ["train", "--data", folder / "data", "--out", folder / "endless", "--preset", "tiny",
                "--steps", 100_000, "--every", 1, "--device", "cpu"]
+    PRESETS["tiny"] = TINY
     return main([str(word) for word in command])
 
 
@@ -85,13 +87,14 @@ def outcome(tmp_path_factory):
     for i in range(2):
         notes = [(30 + (7 * b + i) % 12, 24 * b, 24 * b + 20) for b in range(32)]
         rolls.write_midi(rolls.to_midi(rolls.from_notes(notes)), folder / "data" / f"{i}.mid")
-    with checkpoints.lock(folder / "taken"):
+    with lock(folder / "taken"):
         process = subprocess.Popen(
             [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
              "--master-port", "0", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0",
              __file__, folder],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"}, start_new_session=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
+            start_new_session=True,
         )
         deadline, begun = time.time() + 300, folder / "endless" / "checkpoint.safetensors"
         while not begun.exists() and process.poll() is None:
@@ -142,7 +145,7 @@ def test_ctrl_c_stops_all_and_leaves_a_run(outcome):
     step = load(out).card.trained["step"]
     assert step > 0 and not (out / "report.md").exists()
     card = load(out).card
-    config = dataclasses.replace(PRESETS["tiny"], steps=100_000, low=card.low)
+    config = dataclasses.replace(TINY, steps=100_000, low=card.low)
     alone = Run(config, card.prior, card.pitches, torch.device("cpu"))
     assert alone.restore(out) is None and alone.step == step
 

@@ -26,8 +26,8 @@ from binolab.datasets import Piece
 from binolab.model import load
 from binolab.music import rolls
 from binolab.training import checkpoints, loop
-from binolab.training.checkpoints import TrainingError
-from binolab.training.config import Config
+from binolab.training.config import Config, TrainingError
+from binolab.training.folder import Log
 from binolab.training.step import Run
 
 KILLS = 12
@@ -56,7 +56,7 @@ def go(folder, config=TINY, **options):
 
 
 def log(folder):
-    return checkpoints.Log(folder).rows()
+    return Log(folder).rows()
 
 
 def step_of(folder):

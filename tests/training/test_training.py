@@ -26,9 +26,10 @@ from binolab.model import load, pick_device
 from binolab.music import rolls
 from binolab.music.codec import Codec
 from binolab.training import batches, checkpoints, devices, loop
-from binolab.training.checkpoints import TrainingError
-from binolab.training.config import PRESETS, Config
-from binolab.training.step import Run, rate_at
+from binolab.training.config import PRESETS, Config, TrainingError
+from binolab.training.folder import LOCK, OWN
+from binolab.training.rate import rate_at
+from binolab.training.step import Run
 
 STOPS = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
 PITCHES = 16
@@ -338,7 +339,7 @@ def test_a_run_leaves_what_it_promises(go, tmp_path, pieces):
         assert len(valid) == 11 and "bound" in valid and min(valid.values()) > 0
     model = load(folder)
     assert model.card.trained["step"] == run.step == 8
-    assert (model.card.pitches, model.card.length, model.card.prior) == (PITCHES, 48, 0.1)
+    assert (model.pitches, model.length, model.prior) == (PITCHES, 48, 0.1)
     for key, value in run.ema.state_dict().items():  # the average is what is to be used
         assert (model.network.state_dict()[key] - value).abs().max() < 1e-3
 
@@ -472,7 +473,7 @@ def test_files_that_are_not_of_the_run_stay(go, tmp_path):
         (tmp_path / "run" / name).write_text("mine")
     go(PAPER, "run", stop=2)
     left = []
-    for name in checkpoints.OWN:
+    for name in OWN:
         with contextlib.suppress(KeyError), files.replacing(tmp_path / "run" / name) as temporary:
             left.append(temporary)
             raise KeyError  # the name is known
@@ -481,10 +482,10 @@ def test_files_that_are_not_of_the_run_stay(go, tmp_path):
         left[-1].write_text("half")
     go(PAPER, "run", resume=True)
     assert all((tmp_path / "run" / name).read_text() == "mine" for name in theirs)
-    assert len(left) == 2 * len(checkpoints.OWN) and not any(path.exists() for path in left)
+    assert len(left) == 2 * len(OWN) and not any(path.exists() for path in left)
 
 
-@pytest.mark.parametrize("name", checkpoints.OWN[2:])
+@pytest.mark.parametrize("name", OWN[2:])
 def test_files_of_its_names_that_are_no_runs_are_not_written_over(go, name, tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / name).write_text('{"model_type": "bert"}')
@@ -502,8 +503,8 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_starts_again(go, tmp_
 
 HOLD = """
 import sys
-from binolab.training import checkpoints
-with checkpoints.lock(sys.argv[1]):
+from binolab.training.folder import lock
+with lock(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -519,10 +520,10 @@ def test_a_folder_is_for_one_training_until_its_process_is_gone(go, tmp_path):
         refused(lambda: go(PAPER, name, **options), name, "another training is at work", "wait")
         held.kill()
         held.communicate()
-    (tmp_path / "run" / checkpoints.LOCK).unlink()
+    (tmp_path / "run" / LOCK).unlink()
     assert contents(tmp_path / "run") == before
     assert go(PAPER, "run", resume=True).step == 8 and go(PAPER, "new/deep").step == 8
-    assert not any(checkpoints.LOCK in contents(tmp_path / n) for n in ("run", "new/deep"))
+    assert not any(LOCK in contents(tmp_path / n) for n in ("run", "new/deep"))
 
 
 def test_a_training_holds_its_folder_to_its_end(pieces, tmp_path, monkeypatch):
@@ -623,7 +624,7 @@ def test_a_run_that_was_stopped_takes_another_total(go, tmp_path):
         fewer = dataclasses.replace(TINY, steps=steps)
         refused(lambda: go(fewer, "run", resume=True), "has had 3 steps", "`steps`")
     short = dataclasses.replace(TINY, steps=900, minutes=1e-6)
-    refused(lambda: go(short, "run", resume=True), "minutes` that are more")
+    refused(lambda: go(short, "run", resume=True), "`minutes` that are more")
     assert contents(tmp_path / "run") == before
     assert go(dataclasses.replace(TINY, steps=5), "run", resume=True).step == 5
     assert go(dataclasses.replace(TINY, minutes=0.02), "run", resume=True).step > 5
@@ -699,7 +700,7 @@ def test_another_size_trains(tmp_path):
     pieces = [Piece("a", roll)]
     loop.train(config, pieces, pieces, tmp_path / "run", prior=0.05, progress=False)
     model = load(tmp_path / "run")
-    assert (model.card.pitches, model.card.length, model.card.low) == (88, 64, 21)
+    assert (model.pitches, model.length, model.low) == (88, 64, 21)
     assert model(torch.zeros(1, 1, 88, 64), torch.tensor([0.5])).shape == (1, 1, 88, 64)
 
 
@@ -777,9 +778,8 @@ def test_a_trained_network_can_be_trained_further_and_given_more(go, tmp_path):
     config = dataclasses.replace(TINY, network="FrameTransformer", loss="bound")
     go(config, "first")
     old = load(tmp_path / "first")
-    more = dataclasses.replace(
-        config, arguments=config.arguments | {"depth": old.card.arguments["depth"] + 1, "mixers": 1}
-    )
+    depth = old.card.arguments["depth"] + 1
+    more = dataclasses.replace(config, arguments=config.arguments | {"depth": depth, "mixers": 1})
     run = Run(more, 0.1, PITCHES, torch.device("cpu"))
     run.begin(tmp_path / "first")
     assert run.card.start == "first"
