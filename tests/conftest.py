@@ -20,7 +20,10 @@ from tiny import TINY  # noqa: E402
 from binolab.training.config import PRESETS  # noqa: E402
 
 COMMON = settings(  # of hypothesis's own profile, which is the same with or without CI
-    settings.get_profile("default"), deadline=None, database=None, print_blob=True,
+    settings.get_profile("default"),
+    deadline=None,
+    database=None,
+    print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile("same", COMMON, derandomize=True, max_examples=30)

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import training as speed  # noqa: E402
 
 
-def test_speed_is_measured_and_kept_by_device(tmp_path, monkeypatch, capsys):
+def test_speed_is_measured_and_kept_by_device(tmp_path, monkeypatch, capsys, tiny_preset):
     monkeypatch.setattr(speed, "CPU", {"tiny": ("tiny", 2, "auto", False)})
     monkeypatch.setattr(speed, "ceiling", lambda device, dtype: 1e12)
     (tmp_path / "data").mkdir()
@@ -24,5 +24,9 @@ def test_speed_is_measured_and_kept_by_device(tmp_path, monkeypatch, capsys):
     assert 1e7 < row["flops_per_sample"] < 1e10
     said = (tmp_path / "benchmarks" / "training.md").read_text()
     assert "| tiny | float32 | 2 |" in said and "No GPU has been measured yet" in said
-    assert speed.main(["--rows", "tiny", "--seconds", "0.1", "--device", "cpu", "--out",
-                       str(tmp_path)]) == 0
+    assert (
+        speed.main(
+            ["--rows", "tiny", "--seconds", "0.1", "--device", "cpu", "--out", str(tmp_path)]
+        )
+        == 0
+    )

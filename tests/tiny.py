@@ -1,5 +1,4 @@
-"""A network that trains in a second, for tests. As a script: the command line, with it as a preset.
-"""
+"""A network that trains in a second, for tests. As a script: the command line, with it as a preset."""
 
 import sys
 
@@ -7,7 +6,10 @@ from binolab.cli import main as cli
 from binolab.training.config import PRESETS, Config
 
 TINY = Config(
-    arguments={"width": 32, "depth": 1, "heads": 2, "filters": 8}, batch=8, steps=60, warmup=5,
+    arguments={"width": 32, "depth": 1, "heads": 2, "filters": 8},
+    batch=8,
+    steps=60,
+    warmup=5,
     T=100,
 )
 

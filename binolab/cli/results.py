@@ -64,10 +64,19 @@ def leave(
     yield f"{folder / 'curve.png'}: the curve"
     n, whole = sized((budget - spent) / spent * SAMPLES * steps)
     few = {k: thin(getattr(music, k), model.length, most) for k, most in WINDOWS.items()}
-    options = {"n": n, "steps": STEPS, "seed": seed, "batch": batch, "progress": progress}
     try:
-        options |= {"likelihood": whole, "prompts": whole}
-        document, sets = evaluate(model, few["held_out"], few["training"], **options)
+        document, sets = evaluate(
+            model,
+            few["held_out"],
+            few["training"],
+            n=n,
+            steps=STEPS,
+            seed=seed,
+            batch=batch,
+            likelihood=whole,
+            prompts=whole,
+            progress=progress,
+        )
     except ValueError as error:  # too little music: the weights and the samples are there
         yield f"no report: {error}"
         return

@@ -242,9 +242,10 @@ class Run:
                 logits = self.ema.logits(x_t, level)
             nats = F.binary_cross_entropy_with_logits(logits.float(), x0, reduction="sum")
             costs[f"{level[0].item():.4f}"] = round(nats.item() / len(x0), 3)
-        how = {"prior": self.rho, "steps": levels, "generator": generator}
-        nats = likelihood.bound(self.ema, x0, self.alpha_bar, **how).per_roll
-        return costs | {"bound": round(nats.value, 3)}
+        bound = likelihood.bound(
+            self.ema, x0, self.alpha_bar, prior=self.rho, steps=levels, generator=generator
+        )
+        return costs | {"bound": round(bound.per_roll.value, 3)}
 
     def save(self, folder: Path) -> None:
         """Write `model.safetensors` (what to use), then the checkpoint (everything)."""

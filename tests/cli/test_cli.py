@@ -30,7 +30,16 @@ pytestmark = pytest.mark.usefixtures("tiny_preset")
 AS_SCRIPT = str(Path(__file__).parents[1] / "tiny.py")  # the command line, with it as a preset
 
 MELODY = [
-    (67, 1), (67, 1), (69, 0.5), (71, 0.5), (72, 2), (71, 1), (69, 1), (67, 2), (64, 1), (67, 2)
+    (67, 1),
+    (67, 1),
+    (69, 0.5),
+    (71, 0.5),
+    (72, 2),
+    (71, 1),
+    (69, 1),
+    (67, 2),
+    (64, 1),
+    (67, 2),
 ]
 
 
@@ -70,7 +79,9 @@ def notes_of(path, name=None):
     midi = pretty_midi.PrettyMIDI(str(path))
     return sorted(
         (n.pitch, round(n.start, 3), round(n.end, 3), n.velocity)
-        for i in midi.instruments if name is None or i.name == name for n in i.notes
+        for i in midi.instruments
+        if name is None or i.name == name
+        for n in i.notes
     )
 
 
@@ -93,15 +104,40 @@ COMMANDS = {
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_writes_midi_at_the_input_s_tempo(command, melody, model, tmp_path, capsys):
     out = tmp_path / "out.mid"
-    assert run(command, melody, "-o", out, "--model", model, "--steps", 4, "--seed", 3,
-               *COMMANDS[command]) == 0
+    assert (
+        run(
+            command,
+            melody,
+            "-o",
+            out,
+            "--model",
+            model,
+            "--steps",
+            4,
+            "--seed",
+            3,
+            *COMMANDS[command],
+        )
+        == 0
+    )
     assert "seed 3" in capsys.readouterr().out
     given, made = pretty_midi.PrettyMIDI(str(melody)), pretty_midi.PrettyMIDI(str(out))
     np.testing.assert_allclose(made.get_tempo_changes(), given.get_tempo_changes())
     assert made.resolution == given.resolution
     again = tmp_path / "again.mid"
-    run(command, melody, "-o", again, "--model", model, "--steps", 4, "--seed", 3,
-        *COMMANDS[command])
+    run(
+        command,
+        melody,
+        "-o",
+        again,
+        "--model",
+        model,
+        "--steps",
+        4,
+        "--seed",
+        3,
+        *COMMANDS[command],
+    )
     assert out.read_bytes() == again.read_bytes()
 
 
@@ -114,8 +150,19 @@ def test_given_notes_come_out_unchanged(melody, model, tmp_path):
         "infill": lambda n: n[2] <= 4 * beat or n[1] >= 8 * beat,
     }.items():
         out = tmp_path / f"{command}.mid"
-        run(command, melody, "-o", out, "--model", model, "--steps", 3,
-            "--sampler", "posterior", *COMMANDS[command])  # a polish leaves an untrained one silent
+        run(
+            command,
+            melody,
+            "-o",
+            out,
+            "--model",
+            model,
+            "--steps",
+            3,
+            "--sampler",
+            "posterior",
+            *COMMANDS[command],
+        )  # a polish leaves an untrained one silent
         violin, kept = notes_of(out, "Violin"), {n for n in given if stays(n)}
         cut = {(n[0], n[1], n[3]) for n in given if not stays(n)}  # of these the end may differ
         assert kept <= set(violin) and len(violin) == len(set(violin)), command
@@ -140,8 +187,21 @@ def test_a_last_note_held_a_little_long_fits_the_window(melody, model, tmp_path)
     midi.instruments[0].notes[-1].end = 16.05 * 60 / 92
     midi.write(str(tmp_path / "long.mid"))
     out = tmp_path / "out.mid"
-    assert run("complete", tmp_path / "long.mid", "-o", out, "--model", model, "--steps", 2,
-               "--keep", 8) == 0
+    assert (
+        run(
+            "complete",
+            tmp_path / "long.mid",
+            "-o",
+            out,
+            "--model",
+            model,
+            "--steps",
+            2,
+            "--keep",
+            8,
+        )
+        == 0
+    )
 
 
 @pytest.mark.parametrize(
@@ -172,13 +232,32 @@ def test_strength_zero_changes_nothing(melody, model, tmp_path):
 
 @pytest.mark.slow
 def test_generate_numbers_its_files_and_draws_and_plays(model, tmp_path):
-    assert run("generate", "-o", tmp_path / "new.mid", "--n", 2, "--steps", 2, "--model", model,
-               "--sampler", "posterior", "--plot", "--audio", "--tempo", 90) == 0
+    assert (
+        run(
+            "generate",
+            "-o",
+            tmp_path / "new.mid",
+            "--n",
+            2,
+            "--steps",
+            2,
+            "--model",
+            model,
+            "--sampler",
+            "posterior",
+            "--plot",
+            "--audio",
+            "--tempo",
+            90,
+        )
+        == 0
+    )
     names = sorted(p.name for p in tmp_path.iterdir())
     assert names == [f"new-{i}.{end}" for i in (1, 2) for end in ("mid", "mp3", "png")]
     assert (tmp_path / "new-1.png").read_bytes()[:4] == b"\x89PNG"
     assert pretty_midi.PrettyMIDI(str(tmp_path / "new-1.mid")).get_tempo_changes()[1][0] == (
-        pytest.approx(90, abs=1e-3))
+        pytest.approx(90, abs=1e-3)
+    )
     import soundfile
 
     assert soundfile.info(tmp_path / "new-1.mp3").duration > 1
@@ -189,8 +268,22 @@ def test_a_longer_piece_needs_a_window_and_keeps_the_rest(model, tmp_path, capsy
     out = tmp_path / "out.mid"
     assert "--at" in fault(capsys, "vary", piece, "-o", out, "--model", model)
     assert not out.exists()
-    run("infill", piece, "-o", out, "--model", model, "--steps", 2, "--at", 12,
-        "--from", 14, "--to", 18)
+    run(
+        "infill",
+        piece,
+        "-o",
+        out,
+        "--model",
+        model,
+        "--steps",
+        2,
+        "--at",
+        12,
+        "--from",
+        14,
+        "--to",
+        18,
+    )
     beat = 60 / 92
     stays = [n for n in notes_of(piece) if n[2] <= 14 * beat or n[1] >= 18 * beat]
     assert notes_of(out, "Violin") == stays
@@ -288,8 +381,9 @@ def test_full_disk_leaves_nothing(melody, model, tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(pretty_midi.PrettyMIDI, "write", full)
     out = tmp_path / "out.mid"
-    assert "No space left" in fault(capsys, "vary", melody, "-o", out, "--model", model,
-                                    "--steps", 2)
+    assert "No space left" in fault(
+        capsys, "vary", melody, "-o", out, "--model", model, "--steps", 2
+    )
     assert sorted(p.name for p in tmp_path.iterdir()) == ["melody.mid"]
 
 
@@ -297,7 +391,9 @@ def test_full_disk_leaves_nothing(melody, model, tmp_path, capsys, monkeypatch):
 
 
 BLOCKED = {  # what stands in the way, and what is asked
-    "a-2.mid": ["--n", 3], "a.png": ["--plot"], "a.mp3": ["--audio"],
+    "a-2.mid": ["--n", 3],
+    "a.png": ["--plot"],
+    "a.mp3": ["--audio"],
     "a-3.mp3": ["--n", 3, "--audio"],
 }
 
@@ -337,8 +433,19 @@ def test_where_one_of_several_cannot_be_written_none_appears(model, tmp_path, ca
 
     monkeypatch.setattr(pretty_midi.PrettyMIDI, "write", full)
     (tmp_path / "a-1.mid").write_bytes(b"old")
-    assert "No space left" in fault(capsys, "generate", "-o", tmp_path / "a.mid", "--model", model,
-                                    "--n", 3, "--steps", 1, "--plot")
+    assert "No space left" in fault(
+        capsys,
+        "generate",
+        "-o",
+        tmp_path / "a.mid",
+        "--model",
+        model,
+        "--n",
+        3,
+        "--steps",
+        1,
+        "--plot",
+    )
     assert [p.name for p in tmp_path.iterdir()] == ["a-1.mid"]
     assert (tmp_path / "a-1.mid").read_bytes() == b"old"
 
@@ -387,8 +494,16 @@ def test_what_cannot_be_played_is_refused_before_the_work(tmp_path, capsys):
         ("low", ["--beats", 2001, "--steps", 100_000], "the piece lasts 20.0 minutes"),
         ("low", ["--beats", 201, "--tempo", 10], "the piece lasts 20.1 minutes"),
     ):
-        said = fault(capsys, "generate", "-o", tmp_path / "a.mid", "--audio", "--model",
-                     tmp_path / f"{name}.safetensors", *more)
+        said = fault(
+            capsys,
+            "generate",
+            "-o",
+            tmp_path / "a.mid",
+            "--audio",
+            "--model",
+            tmp_path / f"{name}.safetensors",
+            *more,
+        )
         assert says in said and "--audio" in said
     assert sorted(tmp_path.iterdir()) == before
 
@@ -425,25 +540,51 @@ def test_names_cannot_steer_the_terminal(model, tmp_path, capfd):
 
 def test_a_locale_of_few_letters_fails_nothing(model, tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "binolab", "generate", "-o", "Prélude ♯.mid", "--model", model,
-         "--steps", "1", "--seed", "1"],
-        cwd=tmp_path, capture_output=True, env=os.environ | PATHS | {"PYTHONIOENCODING": "ascii"},
+        [
+            sys.executable,
+            "-m",
+            "binolab",
+            "generate",
+            "-o",
+            "Prélude ♯.mid",
+            "--model",
+            model,
+            "--steps",
+            "1",
+            "--seed",
+            "1",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        env=os.environ | PATHS | {"PYTHONIOENCODING": "ascii"},
     )
     assert done.returncode == 0 and done.stdout.strip() == rb"Pr\xe9lude \u266f.mid  (seed 1)"
 
 
-@pytest.mark.parametrize("world, command, speaks", [
-    (None, "vary", True), ("1", "vary", True), ("2", "vary", True), (None, "train", True),
-    ("", "train", True), ("1", "train", True), ("few", "train", True), ("2", "train", False),
-])
-def test_a_rank_silences_only_one_of_several_that_train(world, command, speaks, tmp_path, capsys,
-                                                        monkeypatch):
+@pytest.mark.parametrize(
+    "world, command, speaks",
+    [
+        (None, "vary", True),
+        ("1", "vary", True),
+        ("2", "vary", True),
+        (None, "train", True),
+        ("", "train", True),
+        ("1", "train", True),
+        ("few", "train", True),
+        ("2", "train", False),
+    ],
+)
+def test_a_rank_silences_only_one_of_several_that_train(
+    world, command, speaks, tmp_path, capsys, monkeypatch
+):
     monkeypatch.setenv("RANK", "1")
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     if world is not None:
         monkeypatch.setenv("WORLD_SIZE", world)
-    asked = {"vary": ["vary", tmp_path / "no.mid", "-o", tmp_path / "out.mid"],
-             "train": ["train", "--data", tmp_path, "--out", tmp_path / "r", "--steps", 0]}
+    asked = {
+        "vary": ["vary", tmp_path / "no.mid", "-o", tmp_path / "out.mid"],
+        "train": ["train", "--data", tmp_path, "--out", tmp_path / "r", "--steps", 0],
+    }
     assert run(*asked[command]) == 2
     assert bool(capsys.readouterr().err) == speaks
 
@@ -454,8 +595,9 @@ PATHS = {"PYTHONPATH": str(Path(cli.__file__).parents[2])}
 def test_the_package_is_a_command(tmp_path):
     def said(*arguments):
         command = [sys.executable, "-m", "binolab", *arguments]
-        return subprocess.run(command, cwd=tmp_path, text=True, capture_output=True,
-                              env=os.environ | PATHS)
+        return subprocess.run(
+            command, cwd=tmp_path, text=True, capture_output=True, env=os.environ | PATHS
+        )
 
     assert said("--version").stdout.startswith("binolab ")
     assert said("--help").stdout.startswith("usage: binolab ")
@@ -486,8 +628,10 @@ def test_train_on_a_folder_then_generate(tmp_path, capfd, monkeypatch):
     card = load(out).card
     assert card.pitches % 8 == 0 and card.low <= 64 and 72 < card.low + card.pitches
     before = (out / "report.json").read_bytes()
-    assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 3,
-               "--resume") == 0
+    assert (
+        run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 3, "--resume")
+        == 0
+    )
     assert (out / "report.json").read_bytes() == before  # nothing was left to do
     assert run("generate", "-o", tmp_path / "new.mid", "--model", out, "--steps", 2) == 0
     assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 3) == 2
@@ -517,65 +661,149 @@ def interrupted(*_):
 def test_a_locale_without_the_letter_fails_no_finished_run(tmp_path, monkeypatch):
     data, said = midi_files(tmp_path / "data", 2), io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(said, encoding="ascii"))
-    assert run("train", "--data", data, "--out", tmp_path / "Größe", "--preset", "tiny",
-               "--steps", 1, "--no-evaluation") == 0
+    assert (
+        run(
+            "train",
+            "--data",
+            data,
+            "--out",
+            tmp_path / "Größe",
+            "--preset",
+            "tiny",
+            "--steps",
+            1,
+            "--no-evaluation",
+        )
+        == 0
+    )
     sys.stdout.flush()
     assert b"Gr\\xf6\\xdfe: step 1 of 1; finished" in said.getvalue()
 
 
 def test_train_faults(tmp_path, capsys):
     assert "no such folder" in fault(
-        capsys, "train", "--data", tmp_path / "no", "--out", tmp_path / "r")
+        capsys, "train", "--data", tmp_path / "no", "--out", tmp_path / "r"
+    )
     assert "no usable MIDI" in fault(
-        capsys, "train", "--data", _folder(tmp_path / "empty"), "--out", tmp_path / "r")
+        capsys, "train", "--data", _folder(tmp_path / "empty"), "--out", tmp_path / "r"
+    )
     data = midi_files(tmp_path / "data", 2)
     capsys.readouterr()
     tiny = ["train", "--data", data, "--out", tmp_path / "r", "--preset", "tiny"]
     for more, said in (
-        (["--resume"], "nothing to resume"), (["--minutes", 0], "--minutes must be more than 0"),
-        (["--minutes", 1, "--steps", 5], "give one of them"), (["--prior", 1], "--prior"),
+        (["--resume"], "nothing to resume"),
+        (["--minutes", 0], "--minutes must be more than 0"),
+        (["--minutes", 1, "--steps", 5], "give one of them"),
+        (["--prior", 1], "--prior"),
         (["--start", "nowhere"], "no such model"),
         (["--low", 70, "--pitches", 8], "no usable MIDI"),
     ):
         run(*tiny, *more)
         assert said in capsys.readouterr().err.splitlines()[-1]
     assert "for folders" in fault(
-        capsys, "train", "--data", "chorales", "--out", tmp_path / "r", "--low", 40)
+        capsys, "train", "--data", "chorales", "--out", tmp_path / "r", "--low", 40
+    )
     assert not (tmp_path / "r").exists()
 
 
 def test_train_takes_range_and_prior(tmp_path, capsys):
     data, out = midi_files(tmp_path / "data", 2), tmp_path / "run"
-    assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 1, "--low", 60,
-               "--pitches", 24, "--prior", 0.25, "--no-evaluation") == 0
+    assert (
+        run(
+            "train",
+            "--data",
+            data,
+            "--out",
+            out,
+            "--preset",
+            "tiny",
+            "--steps",
+            1,
+            "--low",
+            60,
+            "--pitches",
+            24,
+            "--prior",
+            0.25,
+            "--no-evaluation",
+        )
+        == 0
+    )
     card = load(out).card
     assert (card.low, card.pitches, card.prior) == (60, 24, 0.25)
     assert not (out / "samples").exists()
     more = tmp_path / "more"  # the range of the network that it begins with
-    assert run("train", "--data", data, "--out", more, "--preset", "tiny", "--steps", 1, "--start",
-               out, "--no-evaluation") == 0
+    assert (
+        run(
+            "train",
+            "--data",
+            data,
+            "--out",
+            more,
+            "--preset",
+            "tiny",
+            "--steps",
+            1,
+            "--start",
+            out,
+            "--no-evaluation",
+        )
+        == 0
+    )
     assert load(more).card.low == 60
 
 
 def test_start_brings_its_own_network_and_range(model, tmp_path, capsys):
     data, out = midi_files(tmp_path / "data", 2), tmp_path / "run"
-    assert run("train", "--data", data, "--out", out, "--start", model, "--steps", 1,
-               "--batch", 2, "--no-evaluation") == 0
+    assert (
+        run(
+            "train",
+            "--data",
+            data,
+            "--out",
+            out,
+            "--start",
+            model,
+            "--steps",
+            1,
+            "--batch",
+            2,
+            "--no-evaluation",
+        )
+        == 0
+    )
     capsys.readouterr()
     assert load(out).card.arguments["width"] == TINY.arguments["width"]
-    says = fault(capsys, "train", "--data", data, "--out", tmp_path / "r", "--start", model,
-                 "--pitches", 64)
+    says = fault(
+        capsys, "train", "--data", data, "--out", tmp_path / "r", "--start", model, "--pitches", 64
+    )
     assert "56 pitches" in says and "leave out --pitches" in says
 
 
 @pytest.mark.slow
 def test_train_for_so_many_minutes(tmp_path, capsys):
     data, out = midi_files(tmp_path / "data", 2), tmp_path / "run"
-    assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--minutes", 0.02,
-               "--no-evaluation") == 0
+    assert (
+        run(
+            "train",
+            "--data",
+            data,
+            "--out",
+            out,
+            "--preset",
+            "tiny",
+            "--minutes",
+            0.02,
+            "--no-evaluation",
+        )
+        == 0
+    )
     rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-    assert rows[-1]["rate"] == 0 and rows[-1]["elapsed"] >= 1.2 and "0.02 minutes; finished" in (
-        capsys.readouterr().out)
+    assert (
+        rows[-1]["rate"] == 0
+        and rows[-1]["elapsed"] >= 1.2
+        and "0.02 minutes; finished" in (capsys.readouterr().out)
+    )
 
 
 def test_how_much_is_measured_follows_the_budget():
@@ -587,10 +815,24 @@ def test_how_much_is_measured_follows_the_budget():
 @pytest.mark.slow
 def test_ctrl_c_leaves_a_run_that_resumes(tmp_path):
     data, out = midi_files(tmp_path / "data", 2), tmp_path / "run"
-    command = [sys.executable, AS_SCRIPT, "train", "--data", str(data), "--out", str(out),
-               "--preset", "tiny", "--steps", "100000", "--every", "0.2"]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               text=True)
+    command = [
+        sys.executable,
+        AS_SCRIPT,
+        "train",
+        "--data",
+        str(data),
+        "--out",
+        str(out),
+        "--preset",
+        "tiny",
+        "--steps",
+        "100000",
+        "--every",
+        "0.2",
+    ]
+    process = subprocess.Popen(
+        command, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    )
     deadline = time.time() + 60
     while not (out / "log.jsonl").exists() and time.time() < deadline:
         time.sleep(0.1)
@@ -603,13 +845,17 @@ def test_ctrl_c_leaves_a_run_that_resumes(tmp_path):
 
 
 def test_help_is_worth_reading():
-    said = subprocess.run([sys.executable, "-m", "binolab", "--help"], capture_output=True,
-                          text=True, check=True).stdout
+    said = subprocess.run(
+        [sys.executable, "-m", "binolab", "--help"], capture_output=True, text=True, check=True
+    ).stdout
     for command in ("generate", "complete", "infill", "harmonize", "vary", "train", "evaluate"):
         assert command in said
-    assert "None" not in subprocess.run(
-        [sys.executable, "-m", "binolab", "vary", "--help"], capture_output=True, text=True
-    ).stdout
+    assert (
+        "None"
+        not in subprocess.run(
+            [sys.executable, "-m", "binolab", "vary", "--help"], capture_output=True, text=True
+        ).stdout
+    )
 
 
 def test_installed_command():
@@ -657,12 +903,23 @@ def test_data_is_maestro_for_evaluate_too(split, model, tmp_path, monkeypatch):
     root = chords(tmp_path / "archive", 21)
     sides = ["train"] * 10 + ["validation"] * 6 + ["test"] * 5
     lines = ["canonical_composer,canonical_title,split,year,midi_filename,duration"]
-    lines += [f"Anon,Piece {'ABCDEFGHIJKLMNOPQRSTU'[i]},{side},2008,{i:02}.mid,8"
-              for i, side in enumerate(sides)]
+    lines += [
+        f"Anon,Piece {'ABCDEFGHIJKLMNOPQRSTU'[i]},{side},2008,{i:02}.mid,8"
+        for i, side in enumerate(sides)
+    ]
     (root / "maestro-v3.0.0.csv").write_text("\n".join(lines) + "\n")
     options = ["--model", model, "--split", split, "--n", 2, "--steps", 1, "-o", tmp_path / "a"]
-    assert run("evaluate", "--data", f"maestro:{root}", *options,
-               "--no-likelihood", "--no-harmonization") == 0
+    assert (
+        run(
+            "evaluate",
+            "--data",
+            f"maestro:{root}",
+            *options,
+            "--no-likelihood",
+            "--no-harmonization",
+        )
+        == 0
+    )
     document = json.loads((tmp_path / "a.json").read_text())
     assert document["facts"]["data"] == f"maestro:{root}"
     held = {"valid": 6, "test": 5}[split]
@@ -713,6 +970,19 @@ def test_evaluate_leaves_nothing_half_written(model, tmp_path, capsys, monkeypat
     monkeypatch.setattr(Figure, "savefig", full)
     data = chords(tmp_path / "data", 20)
     assert "No space left" in fault(
-        capsys, "evaluate", "-o", tmp_path / "out", "--model", model, "--data", data, "--n", 2,
-        "--steps", 1, "--no-likelihood", "--no-harmonization")
+        capsys,
+        "evaluate",
+        "-o",
+        tmp_path / "out",
+        "--model",
+        model,
+        "--data",
+        data,
+        "--n",
+        2,
+        "--steps",
+        1,
+        "--no-likelihood",
+        "--no-harmonization",
+    )
     assert [p.name for p in tmp_path.iterdir()] == ["data"]

@@ -3,18 +3,18 @@
 import pretty_midi
 import pytest
 import torch
+from tiny import TINY
 
 from binolab import model
 from binolab.cli.main import main
 from binolab.music import rolls
-from binolab.training.config import PRESETS
 from binolab.training.step import Run
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    run = Run(PRESETS["tiny"], 0.07, 56, torch.device("cpu"))
+    run = Run(TINY, 0.07, 56, torch.device("cpu"))
     model.save(path, run.model, run.card)
     return str(path)
 
@@ -81,13 +81,16 @@ def test_a_length_that_is_not_whole_beats_is_refused(beats, tiny, tmp_path, caps
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("wrong, says", [
-    (["--beats", 4, "--keep", 4], "--keep must be more than 0 and less than --beats"),
-    (["--beats", 20], "the whole piece"),
-    (["--beats", 32, "--at", 4], "--at"),
-    (["--beats", 32, "--keep", 0], "--keep"),
-    (["--at", 0], "--keep is needed"),
-])
+@pytest.mark.parametrize(
+    "wrong, says",
+    [
+        (["--beats", 4, "--keep", 4], "--keep must be more than 0 and less than --beats"),
+        (["--beats", 20], "the whole piece"),
+        (["--beats", 32, "--at", 4], "--at"),
+        (["--beats", 32, "--keep", 0], "--keep"),
+        (["--at", 0], "--keep is needed"),
+    ],
+)
 def test_completions_that_make_no_sense_are_refused(wrong, says, tiny, piece, tmp_path, capsys):
     assert run(tiny, "complete", piece, "-o", tmp_path / "x.mid", *wrong) == 2
     said = capsys.readouterr().err.strip()

@@ -18,8 +18,9 @@ def piano(*notes):
 
 def rewritten(midi, roll, known):
     made = editing.rewrite(midi, roll, known, low=60)
-    return {i.name: [(n.pitch, n.start, n.end, n.velocity) for n in i.notes]
-            for i in made.instruments}
+    return {
+        i.name: [(n.pitch, n.start, n.end, n.velocity) for n in i.notes] for i in made.instruments
+    }
 
 
 def test_a_note_that_reaches_into_the_hole_keeps_its_track_and_its_beginning():

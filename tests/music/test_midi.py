@@ -35,10 +35,13 @@ def number(value):
 
 def track(*notes, end=END):
     """Bytes of a track; notes are (rest before, pitch, length) in ticks."""
-    return b"".join(
-        number(rest) + bytes([0x90, pitch, 80]) + number(length) + bytes([0x90, pitch, 0])
-        for rest, pitch, length in notes
-    ) + end
+    return (
+        b"".join(
+            number(rest) + bytes([0x90, pitch, 80]) + number(length) + bytes([0x90, pitch, 0])
+            for rest, pitch, length in notes
+        )
+        + end
+    )
 
 
 def file(*tracks, resolution=480):
@@ -71,10 +74,17 @@ def test_a_bad_prompt_is_refused_in_little_memory_and_at_once(name, tmp_path):
     data, says = BAD[name]
     (tmp_path / "a.mid").write_bytes(data)
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, "harmonize", "a.mid", "-o", "out.mid"], cwd=tmp_path,
-        capture_output=True, text=True, timeout=60,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
-                          "PYTHONPATH": str(Path(midi.__file__).parents[2])},
+        [sys.executable, "-c", CHILD, "harmonize", "a.mid", "-o", "out.mid"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ
+        | {
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+            "PYTHONPATH": str(Path(midi.__file__).parents[2]),
+        },
     )
     assert done.returncode == 2, done.stderr[-300:]
     assert done.stderr.startswith("binolab: a.mid: ") and done.stderr.count("\n") == 1
@@ -98,8 +108,11 @@ def test_a_fine_clock_and_a_late_end_do_no_harm(tmp_path):
 
 
 TEMPI = st.dictionaries(st.integers(0, 5000), st.integers(1000, 2**24 - 1), max_size=6)
-NOTES = st.lists(st.tuples(st.integers(0, 900), st.integers(0, 127), st.integers(1, 900)),
-                 min_size=1, max_size=12)
+NOTES = st.lists(
+    st.tuples(st.integers(0, 900), st.integers(0, 127), st.integers(1, 900)),
+    min_size=1,
+    max_size=12,
+)
 
 
 @given(TEMPI, NOTES, st.sampled_from([24, 96, 220, 480, 1024, 32767]))
@@ -126,8 +139,10 @@ SOUND = file(
 )
 
 
-@given(st.lists(st.tuples(st.integers(14, len(SOUND) - 1), st.integers(0, 255)), max_size=3),
-       st.integers(0, len(SOUND)))
+@given(
+    st.lists(st.tuples(st.integers(14, len(SOUND) - 1), st.integers(0, 255)), max_size=3),
+    st.integers(0, len(SOUND)),
+)
 def test_a_walk_sees_every_event_that_mido_will_read(changes, cut):
     """So nothing slips past the limits; what the walk refuses is damaged or beyond them."""
     data = bytearray(SOUND)
@@ -149,9 +164,14 @@ def test_a_sound_file_is_walked_to_its_end():
     assert midi.walk(SOUND) == 11
 
 
-@given(st.lists(st.tuples(st.integers(0, 40), st.sampled_from([60, 62]), st.integers(1, 20)),
-                min_size=1, max_size=12),
-       st.lists(st.tuples(st.integers(0, 60), st.booleans()), max_size=8))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 40), st.sampled_from([60, 62]), st.integers(1, 20)),
+        min_size=1,
+        max_size=12,
+    ),
+    st.lists(st.tuples(st.integers(0, 60), st.booleans()), max_size=8),
+)
 def test_the_pedal_is_heeded_as_the_slow_way_says(notes, pedal):
     piano = pretty_midi.Instrument(0)
     piano.notes = [pretty_midi.Note(80, p, s, s + n) for s, p, n in notes]
@@ -163,8 +183,9 @@ def test_the_pedal_is_heeded_as_the_slow_way_says(notes, pedal):
         end = note.end
         if before and changes[before[-1]][1]:
             end = next((t for t, down in changes[before[-1] + 1 :] if not down), last)
-            again = [n.start for n in piano.notes
-                     if n.pitch == note.pitch and note.start < n.start < end]
+            again = [
+                n.start for n in piano.notes if n.pitch == note.pitch and note.start < n.start < end
+            ]
             end = max(note.end, min([end, *again]))
         slow.append(end)
     assert rolls._sustained(piano) == slow

@@ -163,7 +163,14 @@ def test_a_true_rest_of_one_tick_is_the_one_thing_that_is_lost():
 
 def test_a_note_of_one_tick_is_not_swallowed_by_the_gap():
     assert rolls.from_notes([(0, 0, 1), (0, 1, 2), (0, 2, 8), (0, 4, 8)], 1, 8)[0].tolist() == [
-        True, True, True, False, True, True, True, True
+        True,
+        True,
+        True,
+        False,
+        True,
+        True,
+        True,
+        True,
     ]
 
 
@@ -249,8 +256,11 @@ def test_a_file_that_is_written_like_another_has_its_clock_and_none_of_its_words
 
 
 @given(
-    st.lists(st.tuples(st.integers(60, 61), st.integers(0, 20), st.integers(1, 9)), min_size=1,
-             max_size=8),
+    st.lists(
+        st.tuples(st.integers(60, 61), st.integers(0, 20), st.integers(1, 9)),
+        min_size=1,
+        max_size=8,
+    ),
     st.dictionaries(st.integers(0, 30), st.integers(0, 127), max_size=8),
 )
 def test_the_pedal_moment_by_moment(found, changes):
@@ -285,7 +295,9 @@ def test_a_pedal_holds_its_own_instrument_alone():
     midi.instruments += song((64, 0, 1), (67, 3, 4), tempo=60).instruments
     midi.instruments[1].control_changes = [pretty_midi.ControlChange(64, 64, 0.5)]
     assert [n[:3] for n in rolls.tick_notes(midi, pedal=True)] == [
-        (60, 0, 24), (64, 0, 96), (67, 72, 96)
+        (60, 0, 24),
+        (64, 0, 96),
+        (67, 72, 96),
     ]
 
 
@@ -413,11 +425,14 @@ def test_bad_files_are_refused_in_one_line(tmp_path):
     refused(tmp_path / "drums.mid", "no pitched notes", "drums")
 
 
-@pytest.mark.parametrize("error, words", [
-    (PermissionError(13, "no"), "cannot be read; check its permissions"),
-    (EOFError(), "not a readable MIDI file (damaged)"),
-    (ValueError(" what went wrong\nand where"), "not a readable MIDI file (what went wrong)"),
-])
+@pytest.mark.parametrize(
+    "error, words",
+    [
+        (PermissionError(13, "no"), "cannot be read; check its permissions"),
+        (EOFError(), "not a readable MIDI file (damaged)"),
+        (ValueError(" what went wrong\nand where"), "not a readable MIDI file (what went wrong)"),
+    ],
+)
 def test_whatever_the_reader_raises_is_one_line(error, words, tmp_path, monkeypatch):
     song((60, 0, 1)).write(str(tmp_path / "a.mid"))
 

@@ -255,8 +255,13 @@ def test_what_changed_is_told_by_name_and_count():
 
 def test_a_run_is_known_by_its_settings(tmp_path):
     told = {"network": "unet", "steps": 8, "prior": 0.1}
-    for settings, other in ((told, None), (told | {"more": 1}, None), ({}, "config.json"),
-                            ({"network": 1, "steps": 1}, "config.json"), ([], "config.json")):
+    for settings, other in (
+        (told, None),
+        (told | {"more": 1}, None),
+        ({}, "config.json"),
+        ({"network": 1, "steps": 1}, "config.json"),
+        ([], "config.json"),
+    ):
         (tmp_path / "config.json").write_text(json.dumps(settings))
         assert foreign(tmp_path) == other
     (tmp_path / "config.json").unlink()
