@@ -1,4 +1,4 @@
-"""A network that trains in a second, for tests. As a script: the command line, with it as a preset."""
+"""A network that trains in a second, for tests; as a script, the command line with its preset."""
 
 import sys
 
