@@ -25,17 +25,16 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=300 \
          --nbval-sanitize-with tests/nbval.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help book check test explore fuzz execute vendor paper-run clean
+.PHONY: help book check test explore fuzz execute vendor clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make book      build the pages into $(HTML)/index.html"
-	@echo "make check     within a minute: the linter and the fast tests of the library"
+	@echo "make check     a minute: linter, format, types, and the fast tests of the library"
 	@echo "make test      test the library, the pages (in Chromium, if there is one) and the chapters"
 	@echo "make explore   the property tests on new examples: SEEDS=8 runs of EXAMPLES=400"
 	@echo "make fuzz      broken and hostile files, for MINUTES=10"
 	@echo "make execute   run the chapters anew and store what they show"
-	@echo "make paper-run DATA=maestro:ROOT MINUTES=60   the paper's network on a GPU; again goes on"
 	@echo "make vendor    fetch anew the scripts and fonts that the pages load (needs npm)"
 	@echo "make clean     remove what was built; .venv stays"
 
@@ -57,6 +56,8 @@ $(HTML)/.built: $(STAMP) $(SOURCES)
 
 check: $(STAMP)
 	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
 	$(PYTEST) --dist worksteal -m "not slow" tests
 
 LONG := tests/book/test_browser.py $(addprefix tests/training/test_,training.py faults.py distributed.py)
@@ -79,10 +80,6 @@ execute: $(STAMP)
 
 vendor: $(STAMP)
 	$(BIN)/python scripts/vendor.py
-
-# Ten minutes at most a time, whatever MINUTES says: the same command again goes on.
-paper-run: $(STAMP)
-	$(BIN)/python scripts/paper_run.py --data $(or $(DATA),maestro) --minutes $(or $(MINUTES),60) $(ARGS)
 
 clean:
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis build dist

@@ -12,8 +12,11 @@ def urls(config: str) -> dict:
     found = re.search(line, config, re.M)
     if not found:
         return {}
-    return {"Repository": found[1], "Issues": f"{found[1]}/issues",
-            "Changelog": f"{found[1]}/blob/main/CHANGELOG.md"}
+    return {
+        "Repository": found[1],
+        "Issues": f"{found[1]}/issues",
+        "Changelog": f"{found[1]}/blob/main/CHANGELOG.md",
+    }
 
 
 class Addresses(MetadataHookInterface):

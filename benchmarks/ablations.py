@@ -44,8 +44,14 @@ CPU = torch.device("cpu")
 BATCH = 2  # rolls a call: the quickest on one core, whose cache then holds the activations
 SMALL = {"width": 128, "depth": 2, "heads": 4, "filters": 32}
 BASE = Config(
-    arguments=SMALL, loss="bce", schedule=("power", 3), prompts=0.0, batch=8, rate=2e-3,
-    warmup=50, ema=0.99,
+    arguments=SMALL,
+    loss="bce",
+    schedule=("power", 3),
+    prompts=0.0,
+    batch=8,
+    rate=2e-3,
+    warmup=50,
+    ema=0.99,
 )
 TRAININGS = {  # what is not as in BASE; ρ is the density where no `prior` stands
     "base": {},
@@ -59,8 +65,12 @@ TRAININGS = {  # what is not as in BASE; ρ is the density where no `prior` stan
     "cosine": {"schedule": ("cosine",)},
     "difficulty": {"schedule": ("spaced", DIFFICULTY)},
     "author": {"loss": "l1", "schedule": ("linear",)},
-    "paper": {"loss": "l2", "schedule": ("linear",), "prior": 0.5,
-              "arguments": SMALL | {"time": False}},
+    "paper": {
+        "loss": "l2",
+        "schedule": ("linear",),
+        "prior": 0.5,
+        "arguments": SMALL | {"time": False},
+    },
 }
 
 
@@ -76,14 +86,14 @@ class Row(NamedTuple):
 THRESHOLD = {"bit": "threshold"}
 ROWS = {
     "base": Row(
-        "**base**: BCE, draw, exact posterior, told the level, ρ = density, ᾱ = (1 - t/T)³"),
+        "**base**: BCE, draw, exact posterior, told the level, ρ = density, ᾱ = (1 - t/T)³"
+    ),
     "seed": Row("base with another seed", "seed"),
     "posterior-threshold": Row("exact posterior, threshold", options=THRESHOLD),
     "alg1": Row("Algorithm 1 as printed, draw", sampler="xor"),
     "alg1-threshold": Row("Algorithm 1 as printed, threshold", sampler="xor", options=THRESHOLD),
     "nested": Row("Algorithm 1, nested masks, draw", "base", "nested"),
-    "nested-threshold": Row(
-        "Algorithm 1, nested masks, threshold", "base", "nested", THRESHOLD),
+    "nested-threshold": Row("Algorithm 1, nested masks, threshold", "base", "nested", THRESHOLD),
     "naive": Row("naive, draw", sampler="naive"),
     "naive-threshold": Row("naive, threshold", sampler="naive", options=THRESHOLD),
     "refreshed": Row("posterior, refresh 0.3, draw", sampler="refreshed"),
@@ -100,14 +110,17 @@ ROWS = {
     # Whose doing is it that thresholding falls silent?
     "half-alg1-threshold": Row("ρ = 0.5, Algorithm 1, threshold", "half", "xor", THRESHOLD),
     "untold-alg1-threshold": Row(
-        "not told the level, Algorithm 1, threshold", "untold", "xor", THRESHOLD),
+        "not told the level, Algorithm 1, threshold", "untold", "xor", THRESHOLD
+    ),
     "linear-alg1-threshold": Row("linear, Algorithm 1, threshold", "linear", "xor", THRESHOLD),
-    "author": Row(
-        "author's code: L1, threshold, Algorithm 1, linear", "author", "xor", THRESHOLD),
+    "author": Row("author's code: L1, threshold, Algorithm 1, linear", "author", "xor", THRESHOLD),
     "author-draw": Row("author's network, exact posterior, draw", "author"),
     "paper": Row(
-        "paper's letter: L2, threshold, Algorithm 1, linear, not told the level, ρ = 0.5", "paper",
-        "xor", THRESHOLD),
+        "paper's letter: L2, threshold, Algorithm 1, linear, not told the level, ρ = 0.5",
+        "paper",
+        "xor",
+        THRESHOLD,
+    ),
     "paper-draw": Row("paper's network, exact posterior, draw", "paper"),
 }
 
@@ -130,10 +143,17 @@ def trained(name, options, pieces, resume):
     bank, begun = Bank(pieces, config, CPU), time.process_time()
     if run.step < config.steps:
         folder.mkdir(parents=True, exist_ok=True)
-        with stopping() as stop, tqdm(
-            total=config.steps, initial=run.step, desc=f"training {name}", unit="step", leave=False,
-            disable=options.quiet,
-        ) as bar:
+        with (
+            stopping() as stop,
+            tqdm(
+                total=config.steps,
+                initial=run.step,
+                desc=f"training {name}",
+                unit="step",
+                leave=False,
+                disable=options.quiet,
+            ) as bar,
+        ):
             while run.step < config.steps and not stop.is_set():
                 run.advance(bank)
                 bar.update()
@@ -153,8 +173,14 @@ def bounds(model, x0, options):
     found = {}
     for name, alpha_bar in (("nats", fine), ("chain", coarse)):
         value, error = likelihood.bound(
-            model.network, x0, alpha_bar, prior=model.prior, steps=options.calls, batch=8,
-            generator=torch.Generator().manual_seed(0), progress=not options.quiet,
+            model.network,
+            x0,
+            alpha_bar,
+            prior=model.prior,
+            steps=options.calls,
+            batch=8,
+            generator=torch.Generator().manual_seed(0),
+            progress=not options.quiet,
         ).per_roll
         found |= {name: value, f"{name}_error": error}
     return found
@@ -163,12 +189,24 @@ def bounds(model, x0, options):
 def music(model, row, real, options):
     """Statistics of the row's rolls, and their overlap with validation music over the floor's."""
     generator, made = torch.Generator().manual_seed(0), []
-    for first in tqdm(range(0, options.n, BATCH), desc=f"sampling, {row.says}", unit="call",
-                      leave=False, disable=options.quiet):
-        made.append(prompting.generate(
-            model, min(BATCH, options.n - first), sampler=SAMPLERS[row.sampler],
-            steps=options.calls, generator=generator, **row.options,
-        )[:, 0].numpy() > 0)
+    for first in tqdm(
+        range(0, options.n, BATCH),
+        desc=f"sampling, {row.says}",
+        unit="call",
+        leave=False,
+        disable=options.quiet,
+    ):
+        made.append(
+            prompting.generate(
+                model,
+                min(BATCH, options.n - first),
+                sampler=SAMPLERS[row.sampler],
+                steps=options.calls,
+                generator=generator,
+                **row.options,
+            )[:, 0].numpy()
+            > 0
+        )
     made = np.concatenate(made)
     found = comparison.compare(made, real["valid"], real["train"], bootstraps=0)["features"]
     ratios = {  # a roll in which a feature cannot be measured overlaps with no music
@@ -176,8 +214,12 @@ def music(model, row, real, options):
     }
     return {
         "statistics": statistics(made),
-        "overlap": {"mean": np.mean(list(ratios.values())).item(), "min": min(ratios.values()),
-                    "least": min(ratios, key=ratios.get), "ratios": ratios},
+        "overlap": {
+            "mean": np.mean(list(ratios.values())).item(),
+            "min": min(ratios.values()),
+            "least": min(ratios, key=ratios.get),
+            "ratios": ratios,
+        },
     }
 
 
@@ -195,8 +237,14 @@ def table(document):
     budget, keys = document["budget"], list(document["held_out"])
 
     def cells(figures):
-        return ["–" if figures[k] is None else f"{figures[k]:.1f}" if k == "onsets"
-                else f"{figures[k]:.3f}" for k in keys]
+        return [
+            "–"
+            if figures[k] is None
+            else f"{figures[k]:.1f}"
+            if k == "onsets"
+            else f"{figures[k]:.3f}"
+            for k in keys
+        ]
 
     def nats(bound, name):
         if bound is None or bound[name] is None:
@@ -209,13 +257,24 @@ def table(document):
     for name in ROWS:
         if row := document["rows"].get(name):
             least = row["overlap"]
-            lines.append([
-                row["says"], nats(row["bound"], "nats"), nats(row["bound"], "chain"),
-                *cells(row["statistics"]), f"{least['mean']:.3f}",
-                f"{least['min']:.2f} ({least['least'].replace('_', ' ')})",
-            ])
-    head = ["", "nats a roll, T = 1000", f"in {budget['calls']} calls",
-            *(k.replace("_", " ") for k in keys), "mean overlap", "least overlap"]
+            lines.append(
+                [
+                    row["says"],
+                    nats(row["bound"], "nats"),
+                    nats(row["bound"], "chain"),
+                    *cells(row["statistics"]),
+                    f"{least['mean']:.3f}",
+                    f"{least['min']:.2f} ({least['least'].replace('_', ' ')})",
+                ]
+            )
+    head = [
+        "",
+        "nats a roll, T = 1000",
+        f"in {budget['calls']} calls",
+        *(k.replace("_", " ") for k in keys),
+        "mean overlap",
+        "least overlap",
+    ]
     return (
         "# Ablations: one thing changed a row\n\n"
         f"Made by `{document['command']}`: each network has {budget['parameters']:,} parameters "
@@ -227,8 +286,10 @@ def table(document):
         "features' MGEval overlaps with validation music, each over the floor that training music "
         "reaches; a roll in which a feature cannot be measured counts as no overlap. The base with "
         "another seed says how much of a difference is luck.\n\n"
-        + "".join("| " + " | ".join(line) + " |\n" + ("|---" * len(head) + "|\n") * (i == 0)
-                  for i, line in enumerate([head, *lines]))
+        + "".join(
+            "| " + " | ".join(line) + " |\n" + ("|---" * len(head) + "|\n") * (i == 0)
+            for i, line in enumerate([head, *lines])
+        )
     )
 
 
@@ -251,7 +312,8 @@ def pace(pieces, minutes):
 
 def parse(arguments):
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add = parser.add_argument
     long = parser.add_mutually_exclusive_group()
     long.add_argument("--steps", type=int, default=800, help="of each training (default: 800)")
@@ -270,19 +332,29 @@ def opened(options, command, real):
     """A document without rows; with --resume those of the file at hand that it would make again."""
     network = NETWORKS[BASE.network](**BASE.arguments)
     budget = asdict(replace(BASE, steps=options.steps)) | {
-        "n": options.n, "calls": options.calls, "windows": options.windows,
+        "n": options.n,
+        "calls": options.calls,
+        "windows": options.windows,
         "parameters": sum(p.numel() for p in network.parameters()),
     }
-    document = json.loads(json.dumps({
-        "command": f"python benchmarks/ablations.py {shlex.join(command)}", "budget": budget,
-        "trainings": TRAININGS, "held_out": strict(statistics(real["valid"])),
-        "training": strict(statistics(real["train"])), "rows": {},
-    }))
+    document = json.loads(
+        json.dumps(
+            {
+                "command": f"python benchmarks/ablations.py {shlex.join(command)}",
+                "budget": budget,
+                "trainings": TRAININGS,
+                "held_out": strict(statistics(real["valid"])),
+                "training": strict(statistics(real["train"])),
+                "rows": {},
+            }
+        )
+    )
     path = options.out / RESULTS
     before = json.loads(path.read_text()) if options.resume and path.exists() else document
     if before["budget"] == document["budget"]:
         document["rows"] = {
-            name: row | {"says": ROWS[name].says} for name, row in before["rows"].items()
+            name: row | {"says": ROWS[name].says}
+            for name, row in before["rows"].items()
             if name in ROWS
             and all(row[k] == getattr(ROWS[name], k) for k in ("training", "sampler", "options"))
             and before["trainings"][row["training"]] == document["trainings"][row["training"]]
@@ -305,14 +377,18 @@ def main(arguments=None):
             if name in document["rows"]:
                 continue
             model, seconds = trained(
-                row.training, options, pieces, options.resume or row.training in ready)
+                row.training, options, pieces, options.resume or row.training in ready
+            )
             ready.add(row.training)  # further rows of this run share it
             exact = row.sampler == "posterior" and not row.options
-            document["rows"][name] = strict({
-                **row._asdict(), "bound": bounds(model, x0, options) if exact else None,
-                **music(model, row, real, options),
-                "core_seconds": {"training": seconds, "all": time.process_time() - begun},
-            })
+            document["rows"][name] = strict(
+                {
+                    **row._asdict(),
+                    "bound": bounds(model, x0, options) if exact else None,
+                    **music(model, row, real, options),
+                    "core_seconds": {"training": seconds, "all": time.process_time() - begun},
+                }
+            )
             write(options.out / RESULTS, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
             write(options.out / "benchmarks" / "ablations.md", table(document))
             tqdm.write(f"{name}: {json.dumps(document['rows'][name]['statistics'])}")

@@ -32,12 +32,16 @@ def main():
     model = load(options.model)
     x0 = datasets.held_out_windows(chorales.load("valid"), model.length, options.n)
     place, nats = likelihood.difficulty(
-        model.network, x0, prior=model.prior, progress=True,
+        model.network,
+        x0,
+        prior=model.prior,
+        progress=True,
         generator=torch.Generator().manual_seed(0),
     )
     document = {
         "command": f"python benchmarks/difficulty.py --model {options.model} --n {options.n}",
-        "alpha_bar": (place**3).tolist(), "nats_a_roll": nats.tolist(),
+        "alpha_bar": (place**3).tolist(),
+        "nats_a_roll": nats.tolist(),
         "levels": [float(f"{v:.4g}") for v in likelihood.spacing(place, nats)],
     }
     (ROOT / "data" / "difficulty.json").write_text(json.dumps(document, indent=1) + "\n")

@@ -57,7 +57,8 @@ def summary(windows, picks):
         "changes": int(counted[:, 0].sum()),
         **dict(zip(("fifths", "octaves", "parallels"), rates(counted).tolist())),
         "error": float(again[:, 2].std()),
-        "four_voices": found["four_voices"], "dissonance": found["dissonance"],
+        "four_voices": found["four_voices"],
+        "dissonance": found["dissonance"],
     }
 
 
@@ -76,15 +77,19 @@ def main():
     table = {}
     for name, way in tqdm(ROWS.items(), unit="row"):
         generator = torch.Generator().manual_seed(0)
-        made = torch.cat([
-            prompting.harmonize(model, some, generator=generator, **way)
-            for some in x0.split(options.batch)
-        ])
+        made = torch.cat(
+            [
+                prompting.harmonize(model, some, generator=generator, **way)
+                for some in x0.split(options.batch)
+            ]
+        )
         table[name] = summary(made[:, 0].numpy() > 0, picks)
         tqdm.write(f"{name}: {table[name]}")
     document = {
         "command": " ".join(["python benchmarks/harmony.py", shlex.join(sys.argv[1:])]).strip(),
-        "windows": len(x0), "rows": table, "held_out": summary(x0[:, 0].numpy() > 0, picks),
+        "windows": len(x0),
+        "rows": table,
+        "held_out": summary(x0[:, 0].numpy() > 0, picks),
     }
     with files.replacing(ROOT / "data" / "harmony.json") as temporary:
         temporary.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")

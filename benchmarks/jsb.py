@@ -41,8 +41,12 @@ PUBLISHED = [  # nats a frame of the *test* split
     ("DMM-Aug-NADE", 5.335, "bound", "Krishnan et al. (2017), Table 4"),
     ("RNN-NADE", 5.19, "", "same authors, as quoted by Krishnan et al. (2017), Table 4"),
     ("DMM-Aug-NADE", 5.118, "importance sampling", "Krishnan et al. (2017), Table 4"),
-    ("LV-RNN", 3.99, "sequential Monte Carlo",
-     "Gu et al. (2015), as quoted by Krishnan et al. (2017), Table 3"),
+    (
+        "LV-RNN",
+        3.99,
+        "sequential Monte Carlo",
+        "Gu et al. (2015), as quoted by Krishnan et al. (2017), Table 3",
+    ),
 ]
 
 
@@ -88,12 +92,17 @@ def baselines(pieces, learned):
     p, frames = frequency(learned)[:, None], sum(piece.shape[1] for piece in pieces)
     before = np.concatenate([x[:, :-1] for x in learned], axis=1)
     after = np.concatenate([x[:, 1:] for x in learned], axis=1)
-    held, struck = (((after * was).sum(1, keepdims=True) + p) / (was.sum(1, keepdims=True) + 1)
-                    for was in (before, 1 - before))
-    chain = sum(cost(x[:, :1], p) + cost(x[:, 1:], np.where(x[:, :-1] > 0, held, struck))
-                for x in pieces)
-    return {"each key at random": float(sum(cost(x, p) for x in pieces) / frames),
-            "each key given itself a frame before": float(chain / frames)}
+    held, struck = (
+        ((after * was).sum(1, keepdims=True) + p) / (was.sum(1, keepdims=True) + 1)
+        for was in (before, 1 - before)
+    )
+    chain = sum(
+        cost(x[:, :1], p) + cost(x[:, 1:], np.where(x[:, :-1] > 0, held, struck)) for x in pieces
+    )
+    return {
+        "each key at random": float(sum(cost(x, p) for x in pieces) / frames),
+        "each key given itself a frame before": float(chain / frames),
+    }
 
 
 class Mixture(torch.nn.Module):
@@ -117,8 +126,10 @@ def network(paths):
             model = ChordTransformer(**card["network"]).eval()
             model.load_state_dict(tensors)
         except (KeyError, TypeError, RuntimeError):
-            raise JsbError(f"{path}: holds no network of this script; name the --weights file "
-                           "of a run, not its checkpoint") from None
+            raise JsbError(
+                f"{path}: holds no network of this script; name the --weights file "
+                "of a run, not its checkpoint"
+            ) from None
         found.append(model)
     return (found[0] if len(found) == 1 else Mixture(found)), card
 
@@ -127,13 +138,24 @@ def table(document):
     """The results as markdown: ours beside the published, best last."""
     rows = [(nats, name, kind, "test", source) for name, nats, kind, source in PUBLISHED]
     for split, found in document["splits"].items():
-        rows += [(nats, name, "", split, "computed by `jsb.py`")
-                 for name, nats in found["baselines"].items()]
-        rows.append((found["bound"], "**binomial diffusion**", "bound", split,
-                     f"`jsb.py`, ± {found['standard_error']:.3f} (Monte Carlo)"))
+        rows += [
+            (nats, name, "", split, "computed by `jsb.py`")
+            for name, nats in found["baselines"].items()
+        ]
+        rows.append(
+            (
+                found["bound"],
+                "**binomial diffusion**",
+                "bound",
+                split,
+                f"`jsb.py`, ± {found['standard_error']:.3f} (Monte Carlo)",
+            )
+        )
     lines = ["| model | nats a frame | | split | source |", "|---|---|---|---|---|"]
-    lines += [f"| {name} | {nats:.4g} | {kind} | {split} | {source} |"
-              for nats, name, kind, split, source in sorted(rows, key=lambda row: -row[0])]
+    lines += [
+        f"| {name} | {nats:.4g} | {kind} | {split} | {source} |"
+        for nats, name, kind, split, source in sorted(rows, key=lambda row: -row[0])
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -146,7 +168,8 @@ def record(options, found, card):
     document |= {k: card[k] for k in ("training", "parameters", "steps", "seconds", "curve")}
     document["splits"][options.evaluate] = found
     document["published_on_test"] = [
-        dict(zip(("model", "nats", "kind", "source"), row, strict=True)) for row in PUBLISHED]
+        dict(zip(("model", "nats", "kind", "source"), row, strict=True)) for row in PUBLISHED
+    ]
     text = {options.results: json.dumps(document, indent=1) + "\n", options.table: table(document)}
     for path, content in text.items():
         if path:
@@ -156,7 +179,8 @@ def record(options, found, card):
 
 def parse(arguments):
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add = parser.add_argument
     add("file", help="JSON of pieces by split")
     add("--weights", required=True, nargs="+", help="file to write; or files to evaluate, as one")
@@ -166,20 +190,36 @@ def parse(arguments):
     add("--results", type=Path, help="JSON to write, or to add the split to")
     add("--table", type=Path, help="markdown to write")
     for name, kind, default, what in (
-        ("minutes", float, 46, "of training"), ("every", float, 6, "minutes between checkpoints"),
-        ("seed", int, 0, "of training or evaluation"), ("width", int, 256, "of the network"),
-        ("depth", int, 6, "of the network"), ("dropout", float, 0.15, ""),
+        ("minutes", float, 46, "of training"),
+        ("every", float, 6, "minutes between checkpoints"),
+        ("seed", int, 0, "of training or evaluation"),
+        ("width", int, 256, "of the network"),
+        ("depth", int, 6, "of the network"),
+        ("dropout", float, 0.15, ""),
         ("shift", int, 0, "semitones of transposition, which the network is told"),
-        ("batch", int, 16, "pieces a step"), ("rate", float, 1e-3, "of AdamW; Muon: 20 times it"),
-        ("decay", float, 0.05, "of weights"), ("ema", float, 0.995, ""),
+        ("batch", int, 16, "pieces a step"),
+        ("rate", float, 1e-3, "of AdamW; Muon: 20 times it"),
+        ("decay", float, 0.05, "of weights"),
+        ("ema", float, 0.995, ""),
         ("T", int, 1000, "steps of the diffusion that is bounded"),
-        ("levels", int, 64, "steps drawn of them"), ("draws", int, 2, "of each"),
+        ("levels", int, 64, "steps drawn of them"),
+        ("draws", int, 2, "of each"),
     ):
         add(f"--{name}", type=kind, default=default, help=f"{what} (default: {default})".strip())
     options = parser.parse_args(arguments)
-    if not math.isfinite(options.minutes) or min(
-        options.minutes, options.every, options.batch, options.width, options.depth, options.draws
-    ) <= 0 or not 0 <= options.shift <= SHIFTS:
+    if (
+        not math.isfinite(options.minutes)
+        or min(
+            options.minutes,
+            options.every,
+            options.batch,
+            options.width,
+            options.depth,
+            options.draws,
+        )
+        <= 0
+        or not 0 <= options.shift <= SHIFTS
+    ):
         parser.error(f"minutes, sizes and draws must be above 0, shift between 0 and {SHIFTS}")
     if not 2 <= options.levels <= options.T:
         parser.error("--levels must be between 2 and T")
@@ -195,8 +235,15 @@ def main(arguments=None):
             print(json.dumps(run.curve[-1] if run.curve else {}))
             return 0
         pieces, (model, card) = read(options.file, options.evaluate), network(options.weights)
-        found = evaluate(model, pieces, T=options.T, steps=options.levels, draws=options.draws,
-                         seed=options.seed, progress=not options.quiet)
+        found = evaluate(
+            model,
+            pieces,
+            T=options.T,
+            steps=options.levels,
+            draws=options.draws,
+            seed=options.seed,
+            progress=not options.quiet,
+        )
         try:
             found["baselines"] = baselines(pieces, read(options.file, "train"))
         except JsbError:  # a file of this split alone has nothing to fit them to

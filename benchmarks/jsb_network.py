@@ -65,8 +65,7 @@ class ChordTransformer(Denoiser):
     dropout : float
     """
 
-    def __init__(self, prior, keys, width=256, depth=6, heads=4, filters=16, reach=13,
-                 dropout=0.1):
+    def __init__(self, prior, keys, width=256, depth=6, heads=4, filters=16, reach=13, dropout=0.1):
         super().__init__()
         self.low, self.high = keys
         self.filters, n = filters, self.high - self.low
@@ -156,8 +155,9 @@ class Muon(torch.optim.Optimizer):
                 x = x / (x.norm() + 1e-7)
                 for a, b, c in COEFFICIENTS:
                     square = x @ x.T
-                    x = torch.addmm(x, torch.addmm(square, square, square, beta=b, alpha=c), x,
-                                    beta=a)
+                    x = torch.addmm(
+                        x, torch.addmm(square, square, square, beta=b, alpha=c), x, beta=a
+                    )
                 x = x.T if len(p) > p.shape[1] else x
                 p.mul_(1 - group["lr"] * group["weight_decay"])
                 p.add_(x, alpha=-group["lr"] * max(1, len(p) / p.shape[1]) ** 0.5)

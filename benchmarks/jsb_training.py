@@ -17,8 +17,18 @@ from binolab.training.loop import stopping
 
 LOW, KEYS = 21, 88  # A0 … C8
 FLOOR = 1e-3  # ρ of a key that never sounds
-SETTINGS = ("minutes", "seed", "width", "depth", "dropout", "shift", "batch", "rate", "decay",
-            "ema")
+SETTINGS = (
+    "minutes",
+    "seed",
+    "width",
+    "depth",
+    "dropout",
+    "shift",
+    "batch",
+    "rate",
+    "decay",
+    "ema",
+)
 
 
 class JsbError(ValueError):
@@ -57,18 +67,31 @@ def schedule(T):
 def evaluate(model, pieces, *, T=1000, steps=64, draws=2, seed=0, progress=True):
     """The bound of `pieces`, nats a frame, with its standard error and its three terms."""
     bound = likelihood.pieces(
-        model, pieces, schedule(T), prior=model.prior, steps=steps, draws=draws,
-        generator=torch.Generator().manual_seed(seed), progress=progress,
+        model,
+        pieces,
+        schedule(T),
+        prior=model.prior,
+        steps=steps,
+        draws=draws,
+        generator=torch.Generator().manual_seed(seed),
+        progress=progress,
     )
     frames = bound.ticks.sum()
     value, error = bound.per_tick
     return {
-        "pieces": len(pieces), "frames": int(frames), "bound": round(value, 4),
+        "pieces": len(pieces),
+        "frames": int(frames),
+        "bound": round(value, 4),
         "standard_error": round(error, 4),
-        "terms": {name: round(float(getattr(bound, name).sum() / frames), 4)
-                  for name in ("prior", "steps", "reconstruction")},
+        "terms": {
+            name: round(float(getattr(bound, name).sum() / frames), 4)
+            for name in ("prior", "steps", "reconstruction")
+        },
         "mean_over_pieces_of_nats_a_frame": round(float((bound.nats / bound.ticks).mean()), 4),
-        "T": T, "levels": steps, "draws": draws, "seed": seed,
+        "T": T,
+        "levels": steps,
+        "draws": draws,
+        "seed": seed,
     }
 
 
@@ -83,20 +106,30 @@ class Run:
         self.arguments = {
             "prior": np.maximum(frequency(train), FLOOR).round(6).tolist(),
             "keys": [max(int(sounding[0]) - margin, 0), min(int(sounding[-1]) + margin + 1, KEYS)],
-            "width": options.width, "depth": options.depth, "dropout": options.dropout,
+            "width": options.width,
+            "depth": options.depth,
+            "dropout": options.dropout,
         }
         torch.manual_seed(options.seed)
         self.model = ChordTransformer(**self.arguments)
         self.ema = copy.deepcopy(self.model).eval()
-        matrices = [p for name, p in self.model.blocks.named_parameters()
-                    if p.dim() == 2 and "level" not in name]
+        matrices = [
+            p
+            for name, p in self.model.blocks.named_parameters()
+            if p.dim() == 2 and "level" not in name
+        ]
         others = {id(p): p for p in self.model.parameters()}
         for p in matrices:
             del others[id(p)]
         self.optimizers = [
             Muon(matrices, lr=20 * options.rate, weight_decay=options.decay),
-            torch.optim.AdamW(others.values(), lr=options.rate, betas=(0.9, 0.98),
-                              weight_decay=options.decay, fused=True),
+            torch.optim.AdamW(
+                others.values(),
+                lr=options.rate,
+                betas=(0.9, 0.98),
+                weight_decay=options.decay,
+                fused=True,
+            ),
         ]
 
     def batch(self, generator):
@@ -110,8 +143,12 @@ class Run:
         most = options.shift
         shift = torch.randint(-most, most + 1, (len(pieces),), generator=generator)
         length = max(piece.shape[1] for piece in pieces)
-        x0 = torch.stack([F.pad(piece.roll(int(by), 0), (0, length - piece.shape[1]))
-                          for piece, by in zip(pieces, shift, strict=True)])[:, None]
+        x0 = torch.stack(
+            [
+                F.pad(piece.roll(int(by), 0), (0, length - piece.shape[1]))
+                for piece, by in zip(pieces, shift, strict=True)
+            ]
+        )[:, None]
         padding = torch.arange(length) >= torch.tensor([p.shape[1] for p in pieces])[:, None]
         prior = torch.stack([self.model.prior[0].roll(int(by), 1) for by in shift])
         return x0, padding[:, None, None].expand_as(x0), shift, prior
@@ -151,15 +188,23 @@ class Run:
         """The averaged network at `path`, and beside it ``….checkpoint`` to resume from."""
         from safetensors.torch import save_file
 
-        card = {"network": self.arguments, "curve": self.curve, "parameters": sum(
-            p.numel() for p in self.ema.parameters()), "steps": self.step,
-            "seconds": round(self.seconds, 1), "training": self.settings()}
+        card = {
+            "network": self.arguments,
+            "curve": self.curve,
+            "parameters": sum(p.numel() for p in self.ema.parameters()),
+            "steps": self.step,
+            "seconds": round(self.seconds, 1),
+            "training": self.settings(),
+        }
         parts = {"model": self.model.state_dict(), "ema": self.ema.state_dict()}
         for k, optimizer in enumerate(self.optimizers):
             for i, state in optimizer.state_dict()["state"].items():
                 parts[f"{k}.{i}"] = state
-        tensors = {f"{part}/{name}": value.detach().contiguous().clone()
-                   for part, values in parts.items() for name, value in values.items()}
+        tensors = {
+            f"{part}/{name}": value.detach().contiguous().clone()
+            for part, values in parts.items()
+            for name, value in values.items()
+        }
         for where, what in ((checkpoint(path), tensors), (path, self.ema.state_dict())):
             with files.replacing(where) as temporary:
                 save_file(what, str(temporary), metadata={"card": json.dumps(card)})
@@ -173,8 +218,10 @@ class Run:
         mine = self.settings()
         changed = [k for k in SETTINGS if k != "minutes" and card["training"].get(k) != mine[k]]
         if changed or card["network"] != self.arguments:
-            raise JsbError(f"{checkpoint(path)}: was made with another "
-                           f"{', '.join(changed) or 'training split'}; resume with the same")
+            raise JsbError(
+                f"{checkpoint(path)}: was made with another "
+                f"{', '.join(changed) or 'training split'}; resume with the same"
+            )
 
         def part(name):
             return {k.removeprefix(name): v for k, v in tensors.items() if k.startswith(name)}
@@ -222,10 +269,16 @@ def train(options, pieces, valid):
     run.save(path)
     budget, losses, stopped = 60 * options.minutes, [], False
     due = run.seconds + 60 * options.every
-    with stopping() as stop, tqdm(
-        total=round(budget), initial=min(round(run.seconds), round(budget)), unit="s",
-        desc="training", disable=options.quiet,
-    ) as bar:
+    with (
+        stopping() as stop,
+        tqdm(
+            total=round(budget),
+            initial=min(round(run.seconds), round(budget)),
+            unit="s",
+            desc="training",
+            disable=options.quiet,
+        ) as bar,
+    ):
         while run.seconds < budget and not stopped:
             losses.append(run.advance())
             bar.update(max(min(int(run.seconds), bar.total) - bar.n, 0))
@@ -233,10 +286,15 @@ def train(options, pieces, valid):
             if not stopped and run.seconds >= min(due, budget):
                 due = run.seconds + 60 * options.every
                 found = evaluate(run.ema, valid, steps=16, draws=1, progress=False)
-                run.curve.append({
-                    "minutes": round(run.seconds / 60, 2), "step": run.step,
-                    "loss": round(float(np.mean(losses)), 3), "valid": found["bound"],
-                    "standard_error": found["standard_error"]})
+                run.curve.append(
+                    {
+                        "minutes": round(run.seconds / 60, 2),
+                        "step": run.step,
+                        "loss": round(float(np.mean(losses)), 3),
+                        "valid": found["bound"],
+                        "standard_error": found["standard_error"],
+                    }
+                )
                 bar.set_postfix(loss=run.curve[-1]["loss"], valid=found["bound"])
                 losses = []
                 run.save(path)

@@ -158,23 +158,27 @@ def at_seams(pieces, hop, beat):
             (seams if seam else others).append(begun[tick - 1])
             held[seam].append(through[tick - 1])
     return {
-        "begun_at_seams": float(np.mean(seams)), "begun_elsewhere": float(np.mean(others)),
+        "begun_at_seams": float(np.mean(seams)),
+        "begun_elsewhere": float(np.mean(others)),
         "error": float(np.std(seams) / len(seams) ** 0.5),
-        "held_at_seams": float(np.mean(held[True])), "held_elsewhere": float(np.mean(held[False])),
+        "held_at_seams": float(np.mean(held[True])),
+        "held_elsewhere": float(np.mean(held[False])),
     }
 
 
 def summary(pieces, window, held_out, training):
     """All windows after the first: their key beside the first one's, and their music."""
-    late = [p[:, s : s + window] for p in pieces
-            for s in range(window, p.shape[1] - window + 1, window)]
+    late = [
+        p[:, s : s + window] for p in pieces for s in range(window, p.shape[1] - window + 1, window)
+    ]
     of = [i for i, p in enumerate(pieces) for _ in range(window, p.shape[1] - window + 1, window)]
     home = keys(np.stack([p[:, :window] for p in pieces]))[of]
     same = (fifths(keys(np.stack(late)), home) == 0).astype(float)
     each = [same[np.array(of) == i].mean() for i in sorted(set(of))]
     features = comparison.compare(np.stack(late), held_out, training, bootstraps=2)["features"]
     return statistics(np.stack(late)) | {
-        "same_key": float(np.mean(each)), "same_key_error": float(np.std(each) / len(each) ** 0.5),
+        "same_key": float(np.mean(each)),
+        "same_key_error": float(np.std(each) / len(each) ** 0.5),
         "overlap": float(np.mean([v["ratio"] or 0 for v in features.values()])),
     }
 
@@ -209,16 +213,26 @@ def cost(way, beats, steps, name):
 
 def report(document):
     s = document["settings"]
-    keys_ = ["overlap", "same_key", "density", "silence", "four_voices", "in_scale", "dissonance",
-             "onsets"]
+    keys_ = [
+        "overlap",
+        "same_key",
+        "density",
+        "silence",
+        "four_voices",
+        "in_scale",
+        "dissonance",
+        "onsets",
+    ]
     lines = [
-        "# Longer than the window", "",
+        "# Longer than the window",
+        "",
         f"Model `{s['model']}`, {s['n']} pieces of {s['beats']} beats a row, {s['steps']} steps a "
         f"window; the figures are of all windows of 16 beats after the first. *overlap*: mean "
         "over the features of the overlap's share of its floor, beside validation chorales. "
         "*same key*: share of windows whose best scale is that of the first 16 beats, ± one "
         "standard error over pieces. Bach: training and validation chorales of 64 beats or more.",
-        f"Made by `{document['command'].strip()}`.", "",
+        f"Made by `{document['command'].strip()}`.",
+        "",
         "| way | " + " | ".join(k.replace("_", " ") for k in keys_) + " | seconds a piece |",
         "|---" * (len(keys_) + 2) + "|",
     ]
@@ -228,25 +242,44 @@ def report(document):
         cells[1] += f" ± {late['same_key_error']:.3f}"
         seconds = f"{row['seconds']:.1f}" if "seconds" in row else ""
         lines.append(f"| {SAYS[way]} | " + " | ".join(cells) + f" | {seconds} |")
-    lines += ["", "## By place: share of windows in the key of the first", "",
-              "| way | " + " | ".join(f"{16 * k}–{16 * k + 16}" for k in range(8)) + " |",
-              "|---" * 9 + "|"]
+    lines += [
+        "",
+        "## By place: share of windows in the key of the first",
+        "",
+        "| way | " + " | ".join(f"{16 * k}–{16 * k + 16}" for k in range(8)) + " |",
+        "|---" * 9 + "|",
+    ]
     for way, row in document["rows"].items():
         shares = [f"{w['same_key']:.2f}" for w in row["places"][:8]]
         lines.append(f"| {SAYS[way]} | " + " | ".join(shares + [""] * (8 - len(shares))) + " |")
-    lines += ["", "## Seams: notes begun on a beat", "",
-              "| way | at seams | elsewhere |", "|---|---|---|"]
+    lines += [
+        "",
+        "## Seams: notes begun on a beat",
+        "",
+        "| way | at seams | elsewhere |",
+        "|---|---|---|",
+    ]
     for way, row in document["rows"].items():
         if "seams" in row:
             seam = row["seams"]
-            lines.append(f"| {SAYS[way]} | {seam['begun_at_seams']:.2f} ± {seam['error']:.2f} | "
-                         f"{seam['begun_elsewhere']:.2f} |")
-    lines += ["", f"## Cost of one piece, {s['steps']} steps: processor seconds (peak MB)", "",
-              "| way | " + " | ".join(f"{b} beats" for b in LENGTHS) + " |",
-              "|---" * (len(LENGTHS) + 1) + "|"]
+            lines.append(
+                f"| {SAYS[way]} | {seam['begun_at_seams']:.2f} ± {seam['error']:.2f} | "
+                f"{seam['begun_elsewhere']:.2f} |"
+            )
+    lines += [
+        "",
+        f"## Cost of one piece, {s['steps']} steps: processor seconds (peak MB)",
+        "",
+        "| way | " + " | ".join(f"{b} beats" for b in LENGTHS) + " |",
+        "|---" * (len(LENGTHS) + 1) + "|",
+    ]
     for way, row in document["costs"].items():
-        cells = [f"{row[str(b)]['seconds']:.1f} ({row[str(b)]['megabytes']:.0f})"
-                 if str(b) in row else "" for b in LENGTHS]
+        cells = [
+            f"{row[str(b)]['seconds']:.1f} ({row[str(b)]['megabytes']:.0f})"
+            if str(b) in row
+            else ""
+            for b in LENGTHS
+        ]
         lines.append(f"| {SAYS[way]} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -269,8 +302,13 @@ def main():
     window, beat = model.length, model.ticks
     pieces = {split: chorales.load(split) for split in ("valid", "train")}
     held_out, training = (cut(pieces[split], model) for split in ("valid", "train"))
-    settings = {"model": options.model, "trained": model.card.trained, "n": options.n,
-                "beats": options.beats, "steps": options.steps}
+    settings = {
+        "model": options.model,
+        "trained": model.card.trained,
+        "n": options.n,
+        "beats": options.beats,
+        "steps": options.steps,
+    }
     settings = json.loads(json.dumps(settings))
     path = ROOT / "data" / "longer.json"
     document = json.loads(path.read_text()) if path.exists() else {}
@@ -285,7 +323,8 @@ def main():
 
     def measured(made):
         return {
-            "late": summary(made, window, held_out, training), "places": by_place(made, window),
+            "late": summary(made, window, held_out, training),
+            "places": by_place(made, window),
             "bars": bars_alike(made, 4 * beat, beat),
         }
 
@@ -296,11 +335,22 @@ def main():
     for way in tqdm([w for w in WAYS if w not in document["rows"]], unit="way"):
         generator = torch.Generator().manual_seed(0)
         begun = time.process_time()
-        made = torch.cat([
-            write(way, model, min(BATCH, options.n - i), options.beats, steps=options.steps,
-                  generator=generator)
-            for i in range(0, options.n, BATCH)
-        ])[:, 0].numpy() > 0
+        made = (
+            torch.cat(
+                [
+                    write(
+                        way,
+                        model,
+                        min(BATCH, options.n - i),
+                        options.beats,
+                        steps=options.steps,
+                        generator=generator,
+                    )
+                    for i in range(0, options.n, BATCH)
+                ]
+            )[:, 0].numpy()
+            > 0
+        )
         row = {"seconds": (time.process_time() - begun) / options.n} | measured(list(made))
         if WAYS[way]:
             row["seams"] = at_seams(made, WAYS[way] * beat, beat)
@@ -311,9 +361,20 @@ def main():
         for beats in LENGTHS:
             if str(beats) not in row:
                 said = subprocess.run(
-                    [sys.executable, __file__, "--model", options.model, "--steps",
-                     str(options.steps), "--cost", way, str(beats)],
-                    check=True, capture_output=True, text=True,
+                    [
+                        sys.executable,
+                        __file__,
+                        "--model",
+                        options.model,
+                        "--steps",
+                        str(options.steps),
+                        "--cost",
+                        way,
+                        str(beats),
+                    ],
+                    check=True,
+                    capture_output=True,
+                    text=True,
                 ).stdout
                 row[str(beats)] = json.loads(said)
                 keep()

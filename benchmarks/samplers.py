@@ -52,11 +52,13 @@ ROWS = {
 
 def chorale_windows(split):
     """All whole windows of a split, none of them overlapping: (N, 56, 384) bits."""
-    return np.stack([
-        window
-        for piece in chorales.load(split)
-        for window in rolls.windows(piece.roll)[: piece.roll.shape[1] // rolls.LENGTH]
-    ])
+    return np.stack(
+        [
+            window
+            for piece in chorales.load(split)
+            for window in rolls.windows(piece.roll)[: piece.roll.shape[1] // rolls.LENGTH]
+        ]
+    )
 
 
 def distance(statistic, value, real):
@@ -80,15 +82,24 @@ def main():
     parser.add_argument("--n", type=int, default=64)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--refresh", type=float, nargs="*", default=[0.1, 0.3], metavar="SHARE",
-                        help="rows of the posterior that refreshes this share (default: 0.1 0.3)")
+    parser.add_argument(
+        "--refresh",
+        type=float,
+        nargs="*",
+        default=[0.1, 0.3],
+        metavar="SHARE",
+        help="rows of the posterior that refreshes this share (default: 0.1 0.3)",
+    )
     options = parser.parse_args()
     model = load(options.model)
     real = {split: statistics(chorale_windows(split)) for split in ("test", "train")}
     rows = {name: (sampler, extra, options.steps) for name, (sampler, extra) in ROWS.items()}
     for share in options.refresh:
         rows[f"posterior, refresh {share:g}"] = (
-            partial(sampling.posterior, refresh=share), {}, options.steps)
+            partial(sampling.posterior, refresh=share),
+            {},
+            options.steps,
+        )
     rows["posterior, refresh 0.3 + polish"] = ("refreshed", {}, options.steps - 2)  # the default
     rows["posterior + Gibbs, draw"] = ("gibbs", {}, (options.steps + 1) // 2)
     table = {}
@@ -97,10 +108,17 @@ def main():
             generator = torch.Generator().manual_seed(0)
             made, begun = [], time.perf_counter()
             for _ in range(options.n // options.batch):
-                made.append(prompting.generate(
-                    model, options.batch, sampler=SAMPLERS.get(sampler, sampler), steps=steps,
-                    generator=generator, **extra,
-                )[:, 0].numpy() > 0)
+                made.append(
+                    prompting.generate(
+                        model,
+                        options.batch,
+                        sampler=SAMPLERS.get(sampler, sampler),
+                        steps=steps,
+                        generator=generator,
+                        **extra,
+                    )[:, 0].numpy()
+                    > 0
+                )
                 bar.update(options.batch)
             table[name] = statistics(np.concatenate(made)) | {
                 "seconds_a_roll": (time.perf_counter() - begun) / options.n
@@ -109,22 +127,29 @@ def main():
     stem = Path(options.model).stem
     document = {
         "command": "python benchmarks/samplers.py " + shlex.join(sys.argv[1:]),
-        "rolls": options.n, "steps": options.steps, "held_out": real["test"],
-        "training": real["train"], "samplers": table,
+        "rolls": options.n,
+        "steps": options.steps,
+        "held_out": real["test"],
+        "training": real["train"],
+        "samplers": table,
     }
     keys = list(real["test"])
-    lines = ["| | " + " | ".join(k.replace("_", " ") for k in keys) + " | worst |",
-             "|---" * (len(keys) + 2) + "|"]
-    for name, row in {"held-out chorales (test)": real["test"],
-                      "training chorales": real["train"], **table}.items():
+    lines = [
+        "| | " + " | ".join(k.replace("_", " ") for k in keys) + " | worst |",
+        "|---" * (len(keys) + 2) + "|",
+    ]
+    for name, row in {
+        "held-out chorales (test)": real["test"],
+        "training chorales": real["train"],
+        **table,
+    }.items():
         off = max(distance(k, row[k], real["test"][k]) for k in keys)
         lines.append(f"| {name} | " + " | ".join(f"{row[k]:.3f}" for k in keys) + f" | {off:.0%} |")
     text = (
         f"# Samplers, model `{stem}`\n\n{options.n} rolls a row, {options.steps} calls each, "
         f"made by `{document['command']}`.\n*worst* is the largest relative distance from the "
         "held-out figure; 5 % is added to both shares of silence, which is near zero in real "
-        "music.\n\n"
-        + "\n".join(lines) + "\n"
+        "music.\n\n" + "\n".join(lines) + "\n"
     )
     facts = json.dumps(strict(document), indent=1) + "\n"
     (ROOT / "data" / f"samplers-{stem}.json").write_text(facts)

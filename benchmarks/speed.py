@@ -39,7 +39,8 @@ def commands(rows):
     python = sys.executable
     rows["`import binolab`"] = cold([python, "-c", "import binolab"])
     rows["`import binolab.diffusion.prompting` (torch with it)"] = cold(
-        [python, "-c", "import binolab.diffusion.prompting"])
+        [python, "-c", "import binolab.diffusion.prompting"]
+    )
     with tempfile.TemporaryDirectory() as folder:
         from binolab.music import rolls
 
@@ -48,8 +49,18 @@ def commands(rows):
         line = [(p - 33, 24 * i, 24 * i + 24) for i, p in enumerate(pitches)]
         rolls.to_midi(rolls.from_notes(line)).write(melody)
         rows["`binolab harmonize`, 100 steps, from cold"] = cold(
-            [python, "-m", "binolab", "harmonize", str(melody), "-o", f"{folder}/out.mid",
-             "--seed", "0"])
+            [
+                python,
+                "-m",
+                "binolab",
+                "harmonize",
+                str(melody),
+                "-o",
+                f"{folder}/out.mid",
+                "--seed",
+                "0",
+            ]
+        )
 
 
 def networks(rows):
@@ -73,9 +84,14 @@ def networks(rows):
         for sampler in sampling.SAMPLERS:
             for steps in (100, 25, 10):
                 rows[f"{name}: one roll, {sampler}, {steps} steps"] = best_of(
-                    2, lambda: prompting.generate(
-                        model, sampler=sampler, steps=steps,
-                        generator=torch.Generator().manual_seed(0)))
+                    2,
+                    lambda: prompting.generate(
+                        model,
+                        sampler=sampler,
+                        steps=steps,
+                        generator=torch.Generator().manual_seed(0),
+                    ),
+                )
         config = PRESETS[name]
         run = Run(config, model.prior, 56, torch.device("cpu"))
         bank = Bank(pieces, config, torch.device("cpu"))
@@ -117,7 +133,8 @@ def main():
         f"{date.today()}: {os.cpu_count()} cores ({platform.machine()}), "
         f"{torch.get_num_threads()} threads, torch {torch.__version__}, "
         f"Python {platform.python_version()}. Best of several.\n\n| what | |\n|---|---|\n"
-        + "\n".join(lines) + "\n"
+        + "\n".join(lines)
+        + "\n"
     )
     (ROOT / "benchmarks" / "speed.md").write_text(text)
     print(text)

@@ -64,8 +64,7 @@ def make(model, row, calls, n):
         model = replace(model, card=replace(model.card, schedule=schedule))
     generator = torch.Generator().manual_seed(0)
     made = [
-        prompting.generate(model, 2, sampler=sampler, steps=steps, generator=generator,
-                           **options)
+        prompting.generate(model, 2, sampler=sampler, steps=steps, generator=generator, **options)
         for _ in range(n // 2)
     ]
     return torch.cat(made)[:, 0].numpy() > 0
@@ -80,7 +79,8 @@ def measure(made, held_out, training):
     return statistics(made) | {
         "overlap": float(np.mean([r or 0 for r in ratios.values()])),
         "direct_overlap": float(np.mean([r or 0 for r in direct])),
-        "worst": worst, "worst_overlap": ratios[worst] or 0.0,
+        "worst": worst,
+        "worst_overlap": ratios[worst] or 0.0,
     }
 
 
@@ -98,32 +98,64 @@ def picture(document, path):
             styles = {name: "-"} | ({f"{name}, threshold": ":"} if both else {})
             for row, style in styles.items():
                 points = document["rows"].get(row, {})
-                ax.plot([int(c) for c in points], [p[figure_name] for p in points.values()], style,
-                        marker="o", markersize=3, color=f"C{colour}",
-                        label=row if style == "-" else None)
+                ax.plot(
+                    [int(c) for c in points],
+                    [p[figure_name] for p in points.values()],
+                    style,
+                    marker="o",
+                    markersize=3,
+                    color=f"C{colour}",
+                    label=row if style == "-" else None,
+                )
         held_out = document["held_out"].get(figure_name, 1.0)
         ax.axhline(held_out, color=plotting.INK, linewidth=0.8)
-        ax.set(xscale="log", xlabel="calls of the network", ylabel=label,
-               xticks=document["calls"], xticklabels=document["calls"])
+        ax.set(
+            xscale="log",
+            xlabel="calls of the network",
+            ylabel=label,
+            xticks=document["calls"],
+            xticklabels=document["calls"],
+        )
         ax.minorticks_off()
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4,
-                  fontsize=9, title="lines: draw; dots: threshold; black: validation chorales")
+    figure.legend(
+        *axes[0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=4,
+        fontsize=9,
+        title="lines: draw; dots: threshold; black: validation chorales",
+    )
     with files.replacing(path) as temporary:
         figure.savefig(temporary, format="svg", metadata={"Date": None})
 
 
 def table(document):
-    keys = ["overlap", "direct_overlap", "worst_overlap", "worst", "four_voices", "density",
-            "silence", "onsets", "on_eighths", "in_scale", "dissonance", "seconds_a_roll"]
-    lines = ["| sampler | calls | " + " | ".join(k.replace("_", " ") for k in keys) + " |",
-             "|---" * (len(keys) + 2) + "|"]
+    keys = [
+        "overlap",
+        "direct_overlap",
+        "worst_overlap",
+        "worst",
+        "four_voices",
+        "density",
+        "silence",
+        "onsets",
+        "on_eighths",
+        "in_scale",
+        "dissonance",
+        "seconds_a_roll",
+    ]
+    lines = [
+        "| sampler | calls | " + " | ".join(k.replace("_", " ") for k in keys) + " |",
+        "|---" * (len(keys) + 2) + "|",
+    ]
     held = {k: document["held_out"].get(k) for k in keys} | {"overlap": 1.0}
     for name, calls, point in [("validation chorales", "", held)] + [
-        (name, calls, point) for name, row in document["rows"].items()
+        (name, calls, point)
+        for name, row in document["rows"].items()
         for calls, point in row.items()
     ]:
-        cells = ["" if (v := point[k]) is None else v if isinstance(v, str) else f"{v:.3f}"
-                 for k in keys]
+        cells = [
+            "" if (v := point[k]) is None else v if isinstance(v, str) else f"{v:.3f}" for k in keys
+        ]
         lines.append(f"| {name} | {calls} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -137,18 +169,23 @@ def main():
     parser.add_argument("--calls", type=int, nargs="+", default=[5, 10, 20, 50, 100])
     options = parser.parse_args()
     model = load(options.model)
-    held_out, training = (
-        cut(chorales.load(split), model) for split in ("valid", "train")
-    )
-    settings = {"model": options.model, "trained": model.card.trained, "rolls": options.n,
-                "rolls_threshold": min(FEW, options.n)}
+    held_out, training = (cut(chorales.load(split), model) for split in ("valid", "train"))
+    settings = {
+        "model": options.model,
+        "trained": model.card.trained,
+        "rolls": options.n,
+        "rolls_threshold": min(FEW, options.n),
+    }
     settings = json.loads(json.dumps(settings))
     path = ROOT / "data" / "steps.json"
     document = json.loads(path.read_text()) if path.exists() else {}
     if document.get("settings") != settings:
         document = {"settings": settings, "rows": {}}
-    document |= {"command": "python benchmarks/steps.py " + " ".join(sys.argv[1:]),
-                 "calls": options.calls, "held_out": statistics(held_out)}
+    document |= {
+        "command": "python benchmarks/steps.py " + " ".join(sys.argv[1:]),
+        "calls": options.calls,
+        "held_out": statistics(held_out),
+    }
     amount = {name: min(FEW, options.n) if "threshold" in name else options.n for name in ROWS}
     points = [(calls, name) for calls in options.calls for name in ROWS]
     work = sum(amount[name] * calls for calls, name in points)
@@ -170,7 +207,9 @@ def main():
         f"# Calls of the network, model `{options.model}`\n\n{options.n} rolls a row ({FEW} where "
         "the network's answer is thresholded), beside validation chorales. *overlap*: MGEval's "
         "overlap area, mean over all features of its share of the floor; *worst*: the least of "
-        "them.\nMade by `" + document["command"].strip() + "`.\n\n![](steps.svg)\n\n"
+        "them.\nMade by `"
+        + document["command"].strip()
+        + "`.\n\n![](steps.svg)\n\n"
         + table(document)
     )
     (ROOT / "benchmarks" / "steps.md").write_text(text)

@@ -127,43 +127,58 @@ def measure(name, preset, batch, precision, compiled, device, seconds, pieces):
         run.descend(value)
         lap("optimizer")
         parted += 1
-    memory = (torch.cuda.max_memory_allocated(device) if device.type == "cuda"
-              else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    memory = (
+        torch.cuda.max_memory_allocated(device)
+        if device.type == "cuda"
+        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    )
 
     model, many = Model(run.ema.eval(), run.card), 256 if device.type == "cuda" else 2
     begun, made = time.perf_counter(), 0
     while time.perf_counter() - begun < 0.2 * seconds or not made:
         with run.autocast():
             generator = torch.Generator(device).manual_seed(0)
-            prompting.generate(model, many, device=device, steps=CALLS,
-                               sampler="posterior", generator=generator)
+            prompting.generate(
+                model, many, device=device, steps=CALLS, sampler="posterior", generator=generator
+            )
         wait(device)
         made += many
     return {
-        "preset": preset, "batch": config.batch, "compiled": compiled,
+        "preset": preset,
+        "batch": config.batch,
+        "compiled": compiled,
         "precision": str(run.precision or torch.float32).removeprefix("torch."),
         "parameters": sum(p.numel() for p in run.ema.parameters()),
-        "samples_per_second": config.batch / pace, "flops_per_sample": flops / config.batch,
-        "flops_per_second": flops / pace, "first_steps_seconds": first, "memory": memory,
+        "samples_per_second": config.batch / pace,
+        "flops_per_sample": flops / config.batch,
+        "flops_per_second": flops / pace,
+        "first_steps_seconds": first,
+        "memory": memory,
         "parts": {k: v / sum(spent.values()) for k, v in spent.items()},
-        "rolls_per_second": made / (time.perf_counter() - begun), "calls": CALLS,
+        "rolls_per_second": made / (time.perf_counter() - begun),
+        "calls": CALLS,
     }
 
 
 def table(document):
     lines = [
-        "# Speed of training", "",
+        "# Speed of training",
+        "",
         "`python benchmarks/training.py`. Of the ceiling: FLOP/s beside those of one large matrix "
         "product in the same precision, which convolutions of another library may beat. Written: "
-        f"rolls a second at {CALLS} calls of the network each (exact posterior).", "",
+        f"rolls a second at {CALLS} calls of the network each (exact posterior).",
+        "",
     ]
     for device, found in document.items():
         lines += [
-            f"## {device}", "",
+            f"## {device}",
+            "",
             f"{found['date']}, torch {found['torch']}, {found['threads']} threads, load "
-            f"{found['load']}.", "",
+            f"{found['load']}.",
+            "",
             "| row | precision | batch | learned, rolls/s | FLOP/s | of the ceiling | memory | "
-            + " | ".join(PARTS) + " | written, rolls/s |",
+            + " | ".join(PARTS)
+            + " | written, rolls/s |",
             "|---|---|---|---|---|---|---|" + "---|" * (len(PARTS) + 1),
         ]
         for name, row in found["rows"].items():
@@ -182,7 +197,8 @@ def table(document):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", nargs="*", metavar="ROW")
     parser.add_argument("--seconds", type=float, default=25.0, help="for each row")
     parser.add_argument("--device", default="auto")
@@ -211,18 +227,28 @@ def main(arguments=None):
         kind = row["precision"]
         if kind not in ceilings:
             ceilings[kind] = ceiling(device, getattr(torch, kind))
-        print(f"{name}: {row['samples_per_second']:.1f} rolls/s learned, "
-              f"{row['flops_per_second'] / ceilings[kind]:.0%} of the ceiling, "
-              f"{row['rolls_per_second']:.1f} rolls/s written", flush=True)
-    title = torch.cuda.get_device_name(device) if device.type == "cuda" else (
-        f"CPU, {torch.get_num_threads()} of {os.cpu_count()} cores ({platform.machine()})")
+        print(
+            f"{name}: {row['samples_per_second']:.1f} rolls/s learned, "
+            f"{row['flops_per_second'] / ceilings[kind]:.0%} of the ceiling, "
+            f"{row['rolls_per_second']:.1f} rolls/s written",
+            flush=True,
+        )
+    title = (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else (f"CPU, {torch.get_num_threads()} of {os.cpu_count()} cores ({platform.machine()})")
+    )
     path = options.out / "data" / "training.json"
     document = json.loads(path.read_text()) if path.exists() else {}
     before = document.get(title, {})
     document[title] = {
-        "kind": device.type, "date": str(date.today()), "torch": torch.__version__,
-        "threads": torch.get_num_threads(), "load": round(os.getloadavg()[0], 1),
-        "ceiling": before.get("ceiling", {}) | ceilings, "rows": before.get("rows", {}) | rows,
+        "kind": device.type,
+        "date": str(date.today()),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "load": round(os.getloadavg()[0], 1),
+        "ceiling": before.get("ceiling", {}) | ceilings,
+        "rows": before.get("rows", {}) | rows,
     }
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(document, indent=1) + "\n")

@@ -22,63 +22,135 @@ OUT = Path(__file__).with_suffix(".md")
 
 # name: meter, pickup in quarter notes, whether its bar is told, phrases in quarter notes, their order
 TUNES = {
-    "The Mill Road": ("4/4", 0, True, {
-        "a": "G4 1 A4 1 B4 1 D5 1 | B4 1 A4 1 G4 2 | A4 1 B4 1 C5 1 A4 1 | B4 2 A4 2",
-        "b": "G4 1 A4 1 B4 1 D5 1 | E5 1 D5 1 B4 2 | C5 1 B4 1 A4 1 F#4 1 | G4 4",
-        "c": "D5 1 D5 1 E5 1 D5 1 | C5 1 B4 1 A4 2 | B4 1 B4 1 C5 1 B4 1 | A4 3 D4 1",
-    }, "abcb"),
-    "Grey Water": ("4/4", 1, True, {
-        "a": "A4 1 C5 1 B4 1 A4 1 | E5 2 D5 1 C5 1 | B4 1 C5 1 D5 1 B4 1 | C5 2 A4 1 E4 1",
-        "b": "A4 1 C5 1 B4 1 A4 1 | E5 2 D5 1 C5 1 | B4 1 A4 1 G#4 1 B4 1 | A4 3 E4 1",
-        "c": "C5 1 C5 1 D5 1 E5 1 | F5 2 E5 1 D5 1 | C5 1 E5 1 D5 1 B4 1 | C5 3 E4 1",
-    }, "abcbabcb"),
-    "Seven Gates": ("4/4", 0.5, True, {
-        "a": "F4 1 A4 .5 G4 .5 F4 1 C5 1 | A4 1 F4 1 G4 2 | A4 1 Bb4 1 C5 1 A4 1 | G4 3 F4 .5 G4 .5",
-        "b": "F4 1 A4 .5 G4 .5 F4 1 C5 1 | D5 1 C5 1 A4 2 | Bb4 1 A4 1 G4 1 E4 1 | F4 3.5 C4 .5",
-    }, "abababab"),
-    "Late Hay": ("4/4", 0.5, False, {
-        "a": "D5 1 B4 1 G4 1 A4 1 | B4 2 G4 1 D4 1 | E4 1 G4 1 A4 1 B4 1 | A4 3.5 D4 .5",
-        "b": "D5 1 B4 1 G4 1 A4 1 | B4 2 C5 1 D5 1 | C5 1 A4 1 F#4 1 D4 1 | G4 3.5 D4 .5",
-    }, "abab"),
-    "The Ferry": ("3/4", 0, True, {
-        "a": "D4 1 F#4 1 A4 1 | B4 2 A4 1 | G4 1 F#4 1 E4 1 | F#4 2 D4 1",
-        "b": "D4 1 F#4 1 A4 1 | D5 2 C#5 1 | B4 1 A4 1 C#4 1 | D4 3",
-        "c": "A4 1 A4 1 B4 1 | G4 2 G4 1 | F#4 1 F#4 1 G4 1 | E4 2 A4 1",
-    }, "abcbabcb"),
-    "Long Shadows": ("3/4", 1, True, {
-        "a": "E4 1.5 F#4 .5 G4 1 | B4 2 A4 1 | G4 1 A4 1 F#4 1 | E4 2 B4 1",
-        "b": "E5 1.5 D5 .5 B4 1 | C5 2 B4 1 | A4 1 F#4 1 D#4 1 | E4 2 B3 1",
-    }, "aabbaabb"),
-    "Market Polka": ("2/4", 0, True, {
-        "a": "C5 .5 E5 .5 G5 .5 E5 .5 | D5 .5 F5 .5 A4 1 | B4 .5 D5 .5 F5 .5 D5 .5 | C5 .5 E5 .5 C5 1",
-        "b": "E5 1 D5 .5 C5 .5 | B4 .5 C5 .5 D5 1 | G4 .5 A4 .5 B4 .5 G4 .5 | C5 1 C5 1",
-    }, "aabbaabb"),
-    "Candle Dance": ("2/4", 0.5, True, {
-        "a": "D4 .5 F4 .5 A4 .5 F4 .5 | G4 .5 Bb4 .5 A4 1 | F4 .5 E4 .5 D4 .5 C#4 .5 | D4 1.5 A4 .5",
-        "b": "D5 .5 A4 .5 Bb4 .5 G4 .5 | A4 .5 F4 .5 G4 1 | F4 .5 D4 .5 E4 .5 C#4 .5 | D4 1.5 A3 .5",
-    }, "aabbaabb"),
-    "Jig of the Weir": ("6/8", 0, True, {
-        "a": "G4 .5 B4 .5 D5 .5 D5 1 B4 .5 | C5 .5 A4 .5 F#4 .5 A4 1.5 | "
-             "G4 .5 B4 .5 D5 .5 E5 1 D5 .5 | B4 1 A4 .5 G4 1.5",
-        "b": "E5 1 E5 .5 D5 1 B4 .5 | C5 1 A4 .5 B4 1 G4 .5 | "
-             "A4 .5 B4 .5 C5 .5 D5 .5 C5 .5 A4 .5 | G4 1.5 G4 1.5",
-    }, "aabbaabb"),
-    "The Low Field": ("6/8", 0.5, True, {
-        "a": "A4 1 E5 .5 D5 1 C5 .5 | B4 1 G4 .5 E4 1 E4 .5 | A4 1 B4 .5 C5 1 D5 .5 | E5 1.5 E5 1 E4 .5",
-        "b": "A4 1 C5 .5 E5 1 D5 .5 | C5 1 B4 .5 A4 1 G#4 .5 | A4 1 C5 .5 B4 1 G#4 .5 | "
-             "A4 1.5 A4 1 E4 .5",
-    }, "abababab"),
-    "Three Brothers": ("9/8", 0, True, {
-        "a": "D5 1 B4 .5 G4 1 B4 .5 D5 1.5 | E5 1 C5 .5 A4 1 C5 .5 E5 1.5 | "
-             "D5 1 B4 .5 C5 1 A4 .5 B4 1 G4 .5 | A4 1.5 F#4 1.5 D4 1.5",
-        "b": "D5 1 B4 .5 G4 1 B4 .5 D5 1.5 | E5 1 C5 .5 A4 1 C5 .5 E5 1.5 | "
-             "D5 1 C5 .5 B4 1 A4 .5 F#4 1 A4 .5 | G4 3 G4 1.5",
-    }, "abab"),
-    "Slow Alders": ("2/2", 2, True, {
-        "a": "C5 2 A4 2 | F4 2 G4 2 | A4 2 Bb4 2 | C5 2 C5 2",
-        "b": "D5 2 C5 2 | Bb4 2 A4 2 | G4 2 E4 2 | F4 2 C4 2",
-        "c": "A4 2 G4 2 | F4 2 E4 2 | D4 2 G4 2 | E4 2 C4 2",
-    }, "abcbabcb"),
+    "The Mill Road": (
+        "4/4",
+        0,
+        True,
+        {
+            "a": "G4 1 A4 1 B4 1 D5 1 | B4 1 A4 1 G4 2 | A4 1 B4 1 C5 1 A4 1 | B4 2 A4 2",
+            "b": "G4 1 A4 1 B4 1 D5 1 | E5 1 D5 1 B4 2 | C5 1 B4 1 A4 1 F#4 1 | G4 4",
+            "c": "D5 1 D5 1 E5 1 D5 1 | C5 1 B4 1 A4 2 | B4 1 B4 1 C5 1 B4 1 | A4 3 D4 1",
+        },
+        "abcb",
+    ),
+    "Grey Water": (
+        "4/4",
+        1,
+        True,
+        {
+            "a": "A4 1 C5 1 B4 1 A4 1 | E5 2 D5 1 C5 1 | B4 1 C5 1 D5 1 B4 1 | C5 2 A4 1 E4 1",
+            "b": "A4 1 C5 1 B4 1 A4 1 | E5 2 D5 1 C5 1 | B4 1 A4 1 G#4 1 B4 1 | A4 3 E4 1",
+            "c": "C5 1 C5 1 D5 1 E5 1 | F5 2 E5 1 D5 1 | C5 1 E5 1 D5 1 B4 1 | C5 3 E4 1",
+        },
+        "abcbabcb",
+    ),
+    "Seven Gates": (
+        "4/4",
+        0.5,
+        True,
+        {
+            "a": "F4 1 A4 .5 G4 .5 F4 1 C5 1 | A4 1 F4 1 G4 2 | A4 1 Bb4 1 C5 1 A4 1 | G4 3 F4 .5 G4 .5",
+            "b": "F4 1 A4 .5 G4 .5 F4 1 C5 1 | D5 1 C5 1 A4 2 | Bb4 1 A4 1 G4 1 E4 1 | F4 3.5 C4 .5",
+        },
+        "abababab",
+    ),
+    "Late Hay": (
+        "4/4",
+        0.5,
+        False,
+        {
+            "a": "D5 1 B4 1 G4 1 A4 1 | B4 2 G4 1 D4 1 | E4 1 G4 1 A4 1 B4 1 | A4 3.5 D4 .5",
+            "b": "D5 1 B4 1 G4 1 A4 1 | B4 2 C5 1 D5 1 | C5 1 A4 1 F#4 1 D4 1 | G4 3.5 D4 .5",
+        },
+        "abab",
+    ),
+    "The Ferry": (
+        "3/4",
+        0,
+        True,
+        {
+            "a": "D4 1 F#4 1 A4 1 | B4 2 A4 1 | G4 1 F#4 1 E4 1 | F#4 2 D4 1",
+            "b": "D4 1 F#4 1 A4 1 | D5 2 C#5 1 | B4 1 A4 1 C#4 1 | D4 3",
+            "c": "A4 1 A4 1 B4 1 | G4 2 G4 1 | F#4 1 F#4 1 G4 1 | E4 2 A4 1",
+        },
+        "abcbabcb",
+    ),
+    "Long Shadows": (
+        "3/4",
+        1,
+        True,
+        {
+            "a": "E4 1.5 F#4 .5 G4 1 | B4 2 A4 1 | G4 1 A4 1 F#4 1 | E4 2 B4 1",
+            "b": "E5 1.5 D5 .5 B4 1 | C5 2 B4 1 | A4 1 F#4 1 D#4 1 | E4 2 B3 1",
+        },
+        "aabbaabb",
+    ),
+    "Market Polka": (
+        "2/4",
+        0,
+        True,
+        {
+            "a": "C5 .5 E5 .5 G5 .5 E5 .5 | D5 .5 F5 .5 A4 1 | B4 .5 D5 .5 F5 .5 D5 .5 | C5 .5 E5 .5 C5 1",
+            "b": "E5 1 D5 .5 C5 .5 | B4 .5 C5 .5 D5 1 | G4 .5 A4 .5 B4 .5 G4 .5 | C5 1 C5 1",
+        },
+        "aabbaabb",
+    ),
+    "Candle Dance": (
+        "2/4",
+        0.5,
+        True,
+        {
+            "a": "D4 .5 F4 .5 A4 .5 F4 .5 | G4 .5 Bb4 .5 A4 1 | F4 .5 E4 .5 D4 .5 C#4 .5 | D4 1.5 A4 .5",
+            "b": "D5 .5 A4 .5 Bb4 .5 G4 .5 | A4 .5 F4 .5 G4 1 | F4 .5 D4 .5 E4 .5 C#4 .5 | D4 1.5 A3 .5",
+        },
+        "aabbaabb",
+    ),
+    "Jig of the Weir": (
+        "6/8",
+        0,
+        True,
+        {
+            "a": "G4 .5 B4 .5 D5 .5 D5 1 B4 .5 | C5 .5 A4 .5 F#4 .5 A4 1.5 | "
+            "G4 .5 B4 .5 D5 .5 E5 1 D5 .5 | B4 1 A4 .5 G4 1.5",
+            "b": "E5 1 E5 .5 D5 1 B4 .5 | C5 1 A4 .5 B4 1 G4 .5 | "
+            "A4 .5 B4 .5 C5 .5 D5 .5 C5 .5 A4 .5 | G4 1.5 G4 1.5",
+        },
+        "aabbaabb",
+    ),
+    "The Low Field": (
+        "6/8",
+        0.5,
+        True,
+        {
+            "a": "A4 1 E5 .5 D5 1 C5 .5 | B4 1 G4 .5 E4 1 E4 .5 | A4 1 B4 .5 C5 1 D5 .5 | E5 1.5 E5 1 E4 .5",
+            "b": "A4 1 C5 .5 E5 1 D5 .5 | C5 1 B4 .5 A4 1 G#4 .5 | A4 1 C5 .5 B4 1 G#4 .5 | "
+            "A4 1.5 A4 1 E4 .5",
+        },
+        "abababab",
+    ),
+    "Three Brothers": (
+        "9/8",
+        0,
+        True,
+        {
+            "a": "D5 1 B4 .5 G4 1 B4 .5 D5 1.5 | E5 1 C5 .5 A4 1 C5 .5 E5 1.5 | "
+            "D5 1 B4 .5 C5 1 A4 .5 B4 1 G4 .5 | A4 1.5 F#4 1.5 D4 1.5",
+            "b": "D5 1 B4 .5 G4 1 B4 .5 D5 1.5 | E5 1 C5 .5 A4 1 C5 .5 E5 1.5 | "
+            "D5 1 C5 .5 B4 1 A4 .5 F#4 1 A4 .5 | G4 3 G4 1.5",
+        },
+        "abab",
+    ),
+    "Slow Alders": (
+        "2/2",
+        2,
+        True,
+        {
+            "a": "C5 2 A4 2 | F4 2 G4 2 | A4 2 Bb4 2 | C5 2 C5 2",
+            "b": "D5 2 C5 2 | Bb4 2 A4 2 | G4 2 E4 2 | F4 2 C4 2",
+            "c": "A4 2 G4 2 | F4 2 E4 2 | D4 2 G4 2 | E4 2 C4 2",
+        },
+        "abcbabcb",
+    ),
 }
 
 
@@ -93,16 +165,20 @@ def tune(signature, pickup, told, phrases, form):
     if pickup and told:  # the first bar is told to be as short as it is
         whole = int(pickup * 8)  # in 32nds
         events.append(midi.meta(0, midi.SIGNATURE, bytes([whole, 5, 24, 8])))
-        events.append(midi.meta(int(480 * pickup), midi.SIGNATURE,
-                                bytes([n, d.bit_length() - 1, 24, 8])))
+        events.append(
+            midi.meta(int(480 * pickup), midi.SIGNATURE, bytes([n, d.bit_length() - 1, 24, 8]))
+        )
     else:
         events.append(midi.meta(0, midi.SIGNATURE, bytes([n, d.bit_length() - 1, 24, 8])))
     for row, start, end in rolls.notes(roll):
-        events += [Event(20 * start, bytes([0x90, 48 + row, 84])),
-                   Event(20 * end, bytes([0x80, 48 + row, 0]))]
+        events += [
+            Event(20 * start, bytes([0x90, 48 + row, 84])),
+            Event(20 * end, bytes([0x80, 48 + row, 0])),
+        ]
     events.sort(key=lambda e: (e.tick, e.data[0] & 0xF0 == 0x90))
-    made.tracks.append([midi.meta(0, midi.NAME, b"Tune"), *events,
-                        Event(events[-1].tick, midi.END_OF_TRACK)])
+    made.tracks.append(
+        [midi.meta(0, midi.NAME, b"Tune"), *events, Event(events[-1].tick, midi.END_OF_TRACK)]
+    )
     return made
 
 
@@ -113,7 +189,8 @@ def on_the_beat(notes, grid):
 
 def main():
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", default="best")
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--only", help="one tune")
@@ -126,8 +203,11 @@ def main():
             continue
         given = tune(*words)
         begun = time.perf_counter()
-        made = midi.read(binolab.harmonize(
-            given.bytes(), seed=1, model=model, steps=options.steps, progress=False))
+        made = midi.read(
+            binolab.harmonize(
+                given.bytes(), seed=1, model=model, steps=options.steps, progress=False
+            )
+        )
         seconds = time.perf_counter() - begun
         if options.folder:
             made.write(options.folder / f"{name}.mid")
@@ -136,21 +216,49 @@ def main():
         own = [n for n in notes if made.name(n.track) == "Tune"]
         new = [n for n in notes if made.name(n.track) != "Tune"]
         bars = len(grid.bars)
-        covered = np.mean([any(a <= n.start < b for n in new) for a, b in zip(
-            grid.bars, [*grid.bars[1:], int(grid.beats[-1])])])
+        covered = np.mean(
+            [
+                any(a <= n.start < b for n in new)
+                for a, b in zip(grid.bars, [*grid.bars[1:], int(grid.beats[-1])])
+            ]
+        )
         early = sum(n.start < given.notes()[0].start for n in new)
-        lines.append([
-            name, words[0], f"{words[1]:g}" + " (not told)" * (not words[2]), str(bars), str(len(new)),
-            f"{on_the_beat(new, grid):.0%}", f"{on_the_beat(own, grid):.0%}", f"{covered:.0%}",
-            str(early), f"{seconds:.1f}"])
+        lines.append(
+            [
+                name,
+                words[0],
+                f"{words[1]:g}" + " (not told)" * (not words[2]),
+                str(bars),
+                str(len(new)),
+                f"{on_the_beat(new, grid):.0%}",
+                f"{on_the_beat(own, grid):.0%}",
+                f"{covered:.0%}",
+                str(early),
+                f"{seconds:.1f}",
+            ]
+        )
         print(*lines[-1], sep="  ", flush=True)
     if options.only is None:
-        heads = ["tune", "meter", "pickup", "bars", "new notes", "on a beat", "the tune's own",
-                 "bars with new notes", "before the tune", "seconds"]
+        heads = [
+            "tune",
+            "meter",
+            "pickup",
+            "bars",
+            "new notes",
+            "on a beat",
+            "the tune's own",
+            "bars with new notes",
+            "before the tune",
+            "seconds",
+        ]
         command = f"python benchmarks/tunes.py --model {options.model} --steps {options.steps}"
         table = ["| " + " | ".join(row) + " |" for row in [heads, ["---"] * len(heads), *lines]]
-        OUT.write_text(f"# Tunes harmonized\\n\\nMade by `{command}`, seed 1.\\n\\n" + "\\n".join(table)
-                       + "\\n", encoding="utf-8")
+        OUT.write_text(
+            f"# Tunes harmonized\\n\\nMade by `{command}`, seed 1.\\n\\n"
+            + "\\n".join(table)
+            + "\\n",
+            encoding="utf-8",
+        )
 
 
 if __name__ == "__main__":

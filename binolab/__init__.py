@@ -27,9 +27,21 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 DOOR = {"load": "model"} | dict.fromkeys(
-    ("generate", "complete", "infill", "harmonize", "vary"), "compose")
-ROOMS = ("music", "diffusion", "networks", "card", "model", "compose", "show", "datasets",
-         "training", "evaluation", "cli")
+    ("generate", "complete", "infill", "harmonize", "vary"), "compose"
+)
+ROOMS = (
+    "music",
+    "diffusion",
+    "networks",
+    "card",
+    "model",
+    "compose",
+    "show",
+    "datasets",
+    "training",
+    "evaluation",
+    "cli",
+)
 __all__ = ["complete", "generate", "harmonize", "infill", "load", "vary"]
 
 

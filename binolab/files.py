@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
 
 @contextmanager
-def replacing(path):
+def replacing(path: str | Path) -> Iterator[Path]:
     """Write to a temporary name beside `path`, then rename: nothing half-written is ever seen.
 
-    Yields the temporary `Path`, ``.NAME.xxxxxxxx.binolab-tmp``: an empty file that is new, so that
-    nobody can have laid a link there. On an error it is removed and `path` is untouched. A file
-    that is replaced keeps its mode, and a link stays: the file that it points to is replaced.
+    Yields the temporary path, ``.NAME.xxxxxxxx.binolab-tmp``: a new, empty file, so that nobody can
+    have laid a link there. On an error it is removed, and `path` is untouched. A file that is
+    replaced keeps its mode. A link stays, and the file that it points to is replaced.
     """
     target, temporary, mode = _beside(path)
     try:
@@ -49,8 +50,8 @@ def check_writable(path: Path) -> None:
         raise ValueError(f"{fault} choose another `out`")
 
 
-def _beside(path):
-    """A new empty file beside what `path` stands for: (that, the new file, its mode to be)."""
+def _beside(path: str | Path) -> tuple[Path, Path, int]:
+    """The file that `path` stands for, a new empty file beside it, and the mode it shall have."""
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.binolab-tmp")
     mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
@@ -59,21 +60,19 @@ def _beside(path):
     return target, temporary, stat.S_IMODE(temporary.stat().st_mode) if mode is None else mode
 
 
-def data_folder():
+def data_folder() -> Path:
     """The folder of the files that ship: inside an installed wheel, else the checkout's data/."""
     installed = Path(str(files("binolab"))) / "_data"
     return installed if installed.is_dir() else Path(__file__).parents[1] / "data"
 
 
-def cache_folder():
+def cache_folder() -> Path:
     """Where parsed data are kept: `$BINOLAB_CACHE`, else the platform's user cache folder."""
     from platformdirs import user_cache_path
 
     return Path(os.environ.get("BINOLAB_CACHE") or user_cache_path("binolab", appauthor=False))
 
 
-def printable(text):
+def printable(text: object) -> str:
     """Text for a terminal: what it would obey, or could not show, becomes a visible escape."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)
-    )
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))

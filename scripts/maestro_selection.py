@@ -32,7 +32,11 @@ def readings(root):
             continue  # the same as "first"
         found = maestro.selection(root, by=by, copy=copy, pad=pad, pedal=pedal)
         yield {
-            "by": by, "copy": copy, "pad": pad, "pedal": pedal, **found.counts,
+            "by": by,
+            "copy": copy,
+            "pad": pad,
+            "pedal": pedal,
+            **found.counts,
             "density": round(datasets.density(found.pieces), 4) if found.pieces else None,
         }
 

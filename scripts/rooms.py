@@ -13,14 +13,30 @@ ROOT = Path(__file__).parents[1]
 OUT = ROOT / "book" / "_static" / "rooms.svg"
 INK, LINE, PAPER, TINT, PAPERS = "#24324a", "#7d8798", "#ffffff", "#f1f3f6", "#fdf3e7"
 WIDTH, WIDE, ROW, BOX, GAP = 900, 279, 104, 66, 16  # pixels
-ORDER = ("cli", "compose", "training", "evaluation", "model", "networks", "diffusion", "datasets",
-         "show", "music", "files")  # from left to right
+ORDER = (
+    "cli",
+    "compose",
+    "training",
+    "evaluation",
+    "model",
+    "networks",
+    "diffusion",
+    "datasets",
+    "show",
+    "music",
+    "files",
+)  # from left to right
 LEFT = {"networks", "diffusion"}  # out of the way of what datasets and show stand on
-ALONE = {"compose": "MIDI in, MIDI out", "model": "a trained model, loaded and saved; its card",
-         "files": "written whole or not at all; caches"}
+ALONE = {
+    "compose": "MIDI in, MIDI out",
+    "model": "a trained model, loaded and saved; its card",
+    "files": "written whole or not at all; caches",
+}
 OF_THE_PAPER = {
-    "diffusion": "Eq. 3–8, Algorithm 1, §8", "networks": "§5, Fig. 2; §7, Fig. 3",
-    "music": "Eq. 1", "datasets": "§6",
+    "diffusion": "Eq. 3–8, Algorithm 1, §8",
+    "networks": "§5, Fig. 2; §7, Fig. 3",
+    "music": "Eq. 1",
+    "datasets": "§6",
 }
 
 
@@ -36,6 +52,7 @@ def rooms(root=ROOT):
 
 def imports(path):
     """The modules of binolab that a file imports, but for those that only a type checker reads."""
+
     def walk(node):
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             return
@@ -75,11 +92,16 @@ def floors(arrows):
 
 def needed(arrows):
     """The arrows that no longer way stands for."""
+
     def below(room):
         return arrows[room].union(*(below(used) for used in arrows[room]))
 
-    return {(room, used) for room in arrows for used in arrows[room]
-            if not any(used in below(other) for other in arrows[room] - {used})}
+    return {
+        (room, used)
+        for room in arrows
+        for used in arrows[room]
+        if not any(used in below(other) for other in arrows[room] - {used})
+    }
 
 
 def draw(root=ROOT):
@@ -95,27 +117,38 @@ def draw(root=ROOT):
         for i, room in enumerate(row):
             place[room] = first + i * (WIDE + GAP), 10 + k * ROW
     height = 20 + lowest * ROW + BOX
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-           f'font-family="\'Source Sans 3\', \'Segoe UI\', Helvetica, sans-serif" fill="{INK}">',
-           f'<rect width="{WIDTH}" height="{height}" fill="{PAPER}"/>']
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
+        f"font-family=\"'Source Sans 3', 'Segoe UI', Helvetica, sans-serif\" fill=\"{INK}\">",
+        f'<rect width="{WIDTH}" height="{height}" fill="{PAPER}"/>',
+    ]
     for room, used in sorted(needed(told)):
         (x, y), (u, v) = place[room], place[used]
         a, b, c, d = x + WIDE / 2, y + BOX, u + WIDE / 2, v
-        out.append(f'<path d="M{a:.0f},{b} C{a:.0f},{b + 30} {c:.0f},{d - 30} {c:.0f},{d}" '
-                   f'fill="none" stroke="{LINE}" stroke-width="1.2"/>')
+        out.append(
+            f'<path d="M{a:.0f},{b} C{a:.0f},{b + 30} {c:.0f},{d - 30} {c:.0f},{d}" '
+            f'fill="none" stroke="{LINE}" stroke-width="1.2"/>'
+        )
     for room, (x, y) in place.items():
         fill = PAPERS if room in OF_THE_PAPER else TINT
-        out.append(f'<rect x="{x:.0f}" y="{y}" width="{WIDE}" height="{BOX}" rx="5" '
-                   f'fill="{fill}" stroke="{LINE}"/>')
+        out.append(
+            f'<rect x="{x:.0f}" y="{y}" width="{WIDE}" height="{BOX}" rx="5" '
+            f'fill="{fill}" stroke="{LINE}"/>'
+        )
         note = OF_THE_PAPER.get(room, "")
-        out.append(f'<text x="{x + 10:.0f}" y="{y + 18}" font-size="15" font-weight="bold">'
-                   f'{room}</text>')
+        out.append(
+            f'<text x="{x + 10:.0f}" y="{y + 18}" font-size="15" font-weight="bold">{room}</text>'
+        )
         if note:
-            out.append(f'<text x="{x + WIDE - 10:.0f}" y="{y + 18}" font-size="11" '
-                       f'text-anchor="end">{escape(note)}</text>')
+            out.append(
+                f'<text x="{x + WIDE - 10:.0f}" y="{y + 18}" font-size="11" '
+                f'text-anchor="end">{escape(note)}</text>'
+            )
         for j, line in enumerate(wrapped(modules[room] or [ALONE[room]], WIDE - 20)):
-            out.append(f'<text x="{x + 10:.0f}" y="{y + 35 + 13 * j}" font-size="11.5">'
-                       f'{escape(line)}</text>')
+            out.append(
+                f'<text x="{x + 10:.0f}" y="{y + 35 + 13 * j}" font-size="11.5">'
+                f"{escape(line)}</text>"
+            )
     return "\n".join([*out, "</svg>", ""])
 
 

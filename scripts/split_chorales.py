@@ -42,7 +42,8 @@ def copies(found, splits):
     training = [found[name] for name in splits["train"]]
     held = [name for split in ("valid", "test") for name in splits[split]]
     return {
-        name for name in tqdm(held, desc="looking for copies", unit="piece")
+        name
+        for name in tqdm(held, desc="looking for copies", unit="piece")
         if distances.nearest(rolls.windows(found[name], hop=rolls.LENGTH), training).min() < NEAR
     }
 

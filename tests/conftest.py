@@ -12,11 +12,18 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: the workers share the cores
 
+import pytest  # noqa: E402
 from hypothesis import HealthCheck, is_hypothesis_test, settings  # noqa: E402
 from hypothesis.internal.conjecture import providers  # noqa: E402
+from tiny import TINY  # noqa: E402
+
+from binolab.training.config import PRESETS  # noqa: E402
 
 COMMON = settings(  # of hypothesis's own profile, which is the same with or without CI
-    settings.get_profile("default"), deadline=None, database=None, print_blob=True,
+    settings.get_profile("default"),
+    deadline=None,
+    database=None,
+    print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile("same", COMMON, derandomize=True, max_examples=30)
@@ -29,6 +36,12 @@ taken = Counter()
 
 def exploring():
     return not settings.default.derandomize
+
+
+@pytest.fixture
+def tiny_preset(monkeypatch):
+    """`tiny` as a preset of the command line."""
+    monkeypatch.setitem(PRESETS, "tiny", TINY)
 
 
 def pytest_sessionstart():

@@ -33,13 +33,13 @@ import numpy as np  # noqa: E402
 import pretty_midi  # noqa: E402
 import torch  # noqa: E402
 from safetensors.torch import save  # noqa: E402
+from tiny import TINY
 
 from binolab import compose, files
 from binolab.cli.main import main as run_command
 from binolab.datasets import archive, folders, maestro
 from binolab.model import Model, WeightsError, load
 from binolab.training import checkpoints
-from binolab.training.config import PRESETS
 from binolab.training.step import Run
 
 ROOT = Path(__file__).parents[1]
@@ -118,7 +118,7 @@ MIDI = [midi_file(*(track + END for track in tracks), **more) for tracks, more i
 
 
 def network():
-    return Run(PRESETS["tiny"], 0.07, PITCHES, torch.device("cpu"))
+    return Run(TINY, 0.07, PITCHES, torch.device("cpu"))
 
 
 RUN = network()
@@ -128,11 +128,22 @@ def card_seeds():
     """(tensors, card) of each kind of network."""
     torch.manual_seed(0)
     small = {"width": 16, "depth": 1, "heads": 2, "filters": 4, "columns": 2, "pitches": PITCHES}
-    cards = [RUN.card, *(replace(RUN.card, **more) for more in (
-        {"network": "UNet", "arguments": {"widths": [2, 4], "time": True}},
-        {"network": "BeatTransformer", "arguments": small | {"kinds": 4}, "grid": 4, "planes": 2,
-         "prior": [[0.1], [0.2], [0.1], [0.2]]},
-    ))]
+    cards = [
+        RUN.card,
+        *(
+            replace(RUN.card, **more)
+            for more in (
+                {"network": "UNet", "arguments": {"widths": [2, 4], "time": True}},
+                {
+                    "network": "BeatTransformer",
+                    "arguments": small | {"kinds": 4},
+                    "grid": 4,
+                    "planes": 2,
+                    "prior": [[0.1], [0.2], [0.1], [0.2]],
+                },
+            )
+        ),
+    ]
     return [(card.build().state_dict(), json.loads(card.json())) for card in cards]
 
 
@@ -149,10 +160,18 @@ def checkpoint_seed():
 CHECKPOINT = checkpoint_seed()
 NAMES = ["2004/a.midi", "2006/b.midi", "2008/ü.midi"]
 SPLITS = dict(zip(NAMES, ("train", "validation", "test")))
-LIST = "\n".join([
-    "canonical_composer,canonical_title,split,year,midi_filename,audio_filename,duration",
-    *(f'Anon,"Piece, No. {i}",{SPLITS[n]},2004,{n},{n}.wav,{i}.5' for i, n in enumerate(NAMES)),
-]) + "\n"
+LIST = (
+    "\n".join(
+        [
+            "canonical_composer,canonical_title,split,year,midi_filename,audio_filename,duration",
+            *(
+                f'Anon,"Piece, No. {i}",{SPLITS[n]},2004,{n},{n}.wav,{i}.5'
+                for i, n in enumerate(NAMES)
+            ),
+        ]
+    )
+    + "\n"
+)
 
 
 def lay_out(folder):
@@ -177,14 +196,74 @@ CACHE, CACHED, ROLLS = cache_seed()
 
 # --- damage --------------------------------------------------------------------------------------
 
-NUMBERS = [0, 1, 2, 127, 128, 255, 2**14, 2**15 - 1, 2**16 - 1, 2**21, 2**23, 2**28 - 1, 2**31 - 1,
-           2**32 - 1]
-VALUES = [
-    0, -1, 1, 2, 3, 7, 128, 2**31, 2**63, 10**30, 0.5, -0.5, 1e308, float("nan"), float("inf"), "",
-    "x" * 999, "\0", "\x1b[2J", "é", None, True, [], {}, [0], [[1]], {"a": 1}, [1e9] * 99,
+NUMBERS = [
+    0,
+    1,
+    2,
+    127,
+    128,
+    255,
+    2**14,
+    2**15 - 1,
+    2**16 - 1,
+    2**21,
+    2**23,
+    2**28 - 1,
+    2**31 - 1,
+    2**32 - 1,
 ]
-CELLS = ["", "x", "-1", "1e999", "nan", "train", "../x.midi", "/x.midi", '"', '"a\nb"', "\0",
-         "é" * 99, "9" * 5000, ",", ";", "\r", "2004/a.midi", "C:\\x.midi", "spans", "x" * 200_000]
+VALUES = [
+    0,
+    -1,
+    1,
+    2,
+    3,
+    7,
+    128,
+    2**31,
+    2**63,
+    10**30,
+    0.5,
+    -0.5,
+    1e308,
+    float("nan"),
+    float("inf"),
+    "",
+    "x" * 999,
+    "\0",
+    "\x1b[2J",
+    "é",
+    None,
+    True,
+    [],
+    {},
+    [0],
+    [[1]],
+    {"a": 1},
+    [1e9] * 99,
+]
+CELLS = [
+    "",
+    "x",
+    "-1",
+    "1e999",
+    "nan",
+    "train",
+    "../x.midi",
+    "/x.midi",
+    '"',
+    '"a\nb"',
+    "\0",
+    "é" * 99,
+    "9" * 5000,
+    ",",
+    ";",
+    "\r",
+    "2004/a.midi",
+    "C:\\x.midi",
+    "spans",
+    "x" * 200_000,
+]
 
 
 def damaged(data, dice, others):
@@ -208,7 +287,8 @@ def damaged(data, dice, others):
         elif kind == 5:  # a length, of either end
             order, width = dice.choice(["big", "little"]), dice.choice([2, 4, 8])
             data[at : at + width] = dice.choice(NUMBERS).to_bytes(8, order)[
-                -width if order == "big" else 0 :][:width]
+                -width if order == "big" else 0 :
+            ][:width]
         elif kind == 6:
             data[at : at + dice.choice([0, 1, 4])] = vlq(dice.choice(NUMBERS))
         elif kind == 7:
@@ -220,8 +300,16 @@ def damaged(data, dice, others):
 
 
 METAS = {  # sound data of some events that are not notes
-    1: b"text", 3: b"name", 5: b"la", 0x2F: b"", 0x51: b"\7\xa1\x20", 0x58: b"\4\2\x18\x08",
-    0x59: b"\2\0", 0x54: b"\x21\0\0\0\0", 0x20: b"\0", 0x7F: b"\0",
+    1: b"text",
+    3: b"name",
+    5: b"la",
+    0x2F: b"",
+    0x51: b"\7\xa1\x20",
+    0x58: b"\4\2\x18\x08",
+    0x59: b"\2\0",
+    0x54: b"\x21\0\0\0\0",
+    0x20: b"\0",
+    0x7F: b"\0",
 }
 
 
@@ -246,8 +334,11 @@ def wild(dice):
                 event = b"\xff" + bytes([kind]) + vlq(len(data)) + data
             found += vlq(delta) + event
         tracks.append(found + END)
-    ticks = dice.choice([0, 1, 0x8000, 0xE728]) if dice.random() < odd else dice.choice(
-        [24, 96, 480, 32767])
+    ticks = (
+        dice.choice([0, 1, 0x8000, 0xE728])
+        if dice.random() < odd
+        else dice.choice([24, 96, 480, 32767])
+    )
     return midi_file(*tracks, kind=dice.choice([0, 1, 1, 2]), ticks=ticks)
 
 
@@ -285,9 +376,16 @@ def one_tensor(tensors, dice):
         scale = 10.0 ** dice.randrange(7)
         return {name: value * scale for name, value in tensors.items()}
     value = tensors.pop(name)
-    changes = [value.half(), value.double(), value.long(), value.flatten()[:1].clone(),
-               torch.zeros(0), torch.zeros(()), value * 10.0 ** dice.randrange(-9, 39),
-               value.new_full(value.shape, dice.choice([65504, -65504, float("nan")]))]
+    changes = [
+        value.half(),
+        value.double(),
+        value.long(),
+        value.flatten()[:1].clone(),
+        torch.zeros(0),
+        torch.zeros(()),
+        value * 10.0 ** dice.randrange(-9, 39),
+        value.new_full(value.shape, dice.choice([65504, -65504, float("nan")])),
+    ]
     if dice.random() < 0.8:
         tensors[name if dice.random() < 0.8 else "x\n" + name] = dice.choice(changes).contiguous()
     return tensors
@@ -335,9 +433,12 @@ def beat(dice):
 
 def options(target, dice):
     """Options that the parser lets through, sound or not."""
-    given = {"complete": ["--keep", beat(dice)],
-             "infill": ["--from", beat(dice), "--to", beat(dice)],
-             "harmonize": [], "vary": ["--strength", dice.choice(["0", "0.1", "1", "2"])]}[target]
+    given = {
+        "complete": ["--keep", beat(dice)],
+        "infill": ["--from", beat(dice), "--to", beat(dice)],
+        "harmonize": [],
+        "vary": ["--strength", dice.choice(["0", "0.1", "1", "2"])],
+    }[target]
     for more in (["--at", beat(dice)], ["--pedal"], ["--n", "2"]):
         given += more if dice.random() < 0.15 else []
     if target == "complete" and dice.random() < 0.3:
@@ -360,8 +461,21 @@ def command(case):
     before, calls = held(), []
     RUN.model.register_forward_hook(lambda *_: calls.append(1))
     compose.load = lambda *_: Model(RUN.model.eval(), RUN.card)
-    status = run_command([case.target, "piece.mid", "-o", "out.mid", "--steps", "2", "--seed", "1",
-                          "--device", "cpu", *case.options])
+    status = run_command(
+        [
+            case.target,
+            "piece.mid",
+            "-o",
+            "out.mid",
+            "--steps",
+            "2",
+            "--seed",
+            "1",
+            "--device",
+            "cpu",
+            *case.options,
+        ]
+    )
     after = held()
     changed = {n for n in {*before, *after} if before.get(n) != after.get(n)}
     if status == 2:
@@ -442,16 +556,22 @@ TARGETS = {name: piece_of(name) for name in COMMANDS} | {
         ".safetensors",
     ),
     "list": (
-        refusable(archive.ArchiveError, listed), lambda dice: Case("list", table(dice)), ".csv",
+        refusable(archive.ArchiveError, listed),
+        lambda dice: Case("list", table(dice)),
+        ".csv",
     ),
     "cache": (cache, lambda dice: Case("cache", damaged(CACHED, dice, [CACHED])), ".npz"),
 }
 SOUND = {  # what must be read without a fault, before anything is damaged
-    "complete": (MIDI, ["--keep", "2"]), "infill": (MIDI, ["--from", "1", "--to", "3"]),
-    "harmonize": (MIDI, []), "vary": (MIDI, ["--strength", "0.5"]), "folder": (MIDI, []),
+    "complete": (MIDI, ["--keep", "2"]),
+    "infill": (MIDI, ["--from", "1", "--to", "3"]),
+    "harmonize": (MIDI, []),
+    "vary": (MIDI, ["--strength", "0.5"]),
+    "folder": (MIDI, []),
     "weights": ([packed(tensors, card_of(tensors, card)) for tensors, card in CARDS], []),
     "checkpoint": ([packed(CHECKPOINT[0], checkpoints.seal(*CHECKPOINT))], []),
-    "list": ([LIST.encode()], []), "cache": ([CACHED], []),
+    "list": ([LIST.encode()], []),
+    "cache": ([CACHED], []),
 }
 
 # --- one process an input ------------------------------------------------------------------------
@@ -496,9 +616,11 @@ def attempt(case, base):
     lines = (base / "said").read_text(errors="replace").splitlines()
     if fault is None and any("memory" in line.lower() for line in lines):
         fault = "memory, in a message"
-    if fault is None and case.target in COMMANDS and len(
-        [line for line in lines if not line.startswith("out")]
-    ) > 1:
+    if (
+        fault is None
+        and case.target in COMMANDS
+        and len([line for line in lines if not line.startswith("out")]) > 1
+    ):
         fault = "several lines"
     if fault is not None:
         (base / "fault").write_text(json.dumps([fault, told + "\n".join(lines)]))
@@ -576,8 +698,9 @@ def main():
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--seed", type=int, default=None, help="default: another one every time")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--only", choices=list(TARGETS), action="append",
-                        help="these targets alone")
+    parser.add_argument(
+        "--only", choices=list(TARGETS), action="append", help="these targets alone"
+    )
     parser.add_argument("--again", type=Path, metavar="FILE", help="try a file that was kept")
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -601,10 +724,14 @@ def main():
         counts[case.target] += 1
         if told and (case.target, told[0]) not in failures:
             failures[case.target, told[0]] = keep(case, *told)
-            print(f"{case.target}: {told[0]}: {failures[case.target, told[0]].relative_to(ROOT)}",
-                  flush=True)
-    print(f"{sum(counts.values()):,} inputs, seed {seed}, {len(failures)} distinct failures: "
-          + ", ".join(f"{n} {target}" for target, n in counts.items()))
+            print(
+                f"{case.target}: {told[0]}: {failures[case.target, told[0]].relative_to(ROOT)}",
+                flush=True,
+            )
+    print(
+        f"{sum(counts.values()):,} inputs, seed {seed}, {len(failures)} distinct failures: "
+        + ", ".join(f"{n} {target}" for target, n in counts.items())
+    )
     return int(bool(failures))
 
 

@@ -77,8 +77,14 @@ def test_nested_masks_shrink_and_fresh_ones_do_not(name):
     step, generator = samplers.SAMPLERS[name].step, torch.Generator().manual_seed(0)
     for _ in range(2):
         x_T, seen = sampling.noise((1, 1, 20, 40), 0.5, generator), []
-        sampling.sample(lambda x_t, *_: torch.zeros_like(x_t), x_T, schedules.linear(10), step,
-                        generator=generator, callback=lambda t, x_t, x0_hat: seen.append(x_t))
+        sampling.sample(
+            lambda x_t, *_: torch.zeros_like(x_t),
+            x_T,
+            schedules.linear(10),
+            step,
+            generator=generator,
+            callback=lambda t, x_t, x0_hat: seen.append(x_t),
+        )
         assert seen[0].sum() > seen[5].sum() > seen[-1].sum()
         shrinks = all((later <= before).all() for before, later in zip(seen, seen[1:]))
         assert shrinks == (name == "nested")

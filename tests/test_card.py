@@ -11,17 +11,29 @@ from binolab.diffusion import schedules
 
 SMALL = {"width": 16, "depth": 2, "heads": 2, "filters": 8}
 FACTS = {
-    "prior": 0.07, "schedule": ["power", 3], "T": 50, "low": 40, "pitches": 24, "ticks": 24,
+    "prior": 0.07,
+    "schedule": ["power", 3],
+    "T": 50,
+    "low": 40,
+    "pitches": 24,
+    "ticks": 24,
     "length": 48,
 }
-FRAMES = FACTS | {"network": "FrameTransformer",
-                  "arguments": SMALL | {"pitches": 24, "prior": 0.1}}
+FRAMES = FACTS | {"network": "FrameTransformer", "arguments": SMALL | {"pitches": 24, "prior": 0.1}}
 UNET = FACTS | {"network": "UNet", "arguments": {"widths": [4, 8], "time": True}}
 RHO = [[0.05 + 0.01 * p + 0.2 * k for p in range(12)] for k in range(4)]
 BEATS = {  # two planes of sixteenths: four kinds of bit
-    "network": "BeatTransformer", "prior": RHO, "schedule": ["cosine"], "T": 50, "low": 40,
+    "network": "BeatTransformer",
+    "prior": RHO,
+    "schedule": ["cosine"],
+    "T": 50,
+    "low": 40,
     "arguments": SMALL | {"pitches": 12, "kinds": 4, "prior": RHO},
-    "pitches": 12, "ticks": 24, "length": 96, "grid": 4, "planes": 2,
+    "pitches": 12,
+    "ticks": 24,
+    "length": 96,
+    "grid": 4,
+    "planes": 2,
 }
 EACH = pytest.mark.parametrize("facts", [FRAMES, UNET, BEATS], ids=lambda facts: facts["network"])
 
@@ -82,8 +94,10 @@ def test_an_outline_is_the_network_without_its_memory(facts):
     card = Card(**facts)
     real, outline = card.build(), card.outline(99)
     assert type(outline).__name__ == type(real).__name__ == facts["network"]
-    shapes = [{name: value.shape for name, value in network.state_dict().items()}
-              for network in (real, outline)]
+    shapes = [
+        {name: value.shape for name, value in network.state_dict().items()}
+        for network in (real, outline)
+    ]
     assert shapes[0] == shapes[1]
     assert all(value.is_meta for value in outline.parameters())
     assert not any(value.is_meta for value in real.parameters())
@@ -111,10 +125,22 @@ def beats_argued(**changes):
 RISING = "schedule must fall from 1 to 0"
 RHOS = "prior must be between 0 and 1"
 KINDS = [  # of ρ that do not fit four kinds of bit and twelve pitches
-    [], [[0.1]], [[0.1]] * 5, [0.1] * 4, [[]] * 4, [[0.1] * 5] * 4,
-    [[0.1]] * 3 + [[0.1] * 12], [[0.1]] * 3 + [[1.0]], [[0.1]] * 3 + [[0]],
-    [[0.1]] * 3 + [[float("nan")]], [[0.1]] * 3 + [[True]], [["0.1"]] * 4, [[[0.1]]] * 4,
-    None, {}, "0.1",
+    [],
+    [[0.1]],
+    [[0.1]] * 5,
+    [0.1] * 4,
+    [[]] * 4,
+    [[0.1] * 5] * 4,
+    [[0.1]] * 3 + [[0.1] * 12],
+    [[0.1]] * 3 + [[1.0]],
+    [[0.1]] * 3 + [[0]],
+    [[0.1]] * 3 + [[float("nan")]],
+    [[0.1]] * 3 + [[True]],
+    [["0.1"]] * 4,
+    [[[0.1]]] * 4,
+    None,
+    {},
+    "0.1",
 ]
 FAULTS = {  # of a card by itself: what it says, and what the message names (a pattern)
     "low as text": (frames(low="33"), "low must be a whole number"),
@@ -145,14 +171,20 @@ FAULTS = {  # of a card by itself: what it says, and what the message names (a p
     "two powers": (frames(schedule=["power", 3, 4]), r"schedule power does not take \(3, 4\)"),
     "levels as none": (frames(schedule=["spaced", None]), r"schedule spaced does not take \(None"),
     **{f"rho {i}": (beats(prior=prior), RHOS) for i, prior in enumerate(KINDS)},
-    **{f"grid {g}": (beats(grid=g), f"grid of {g} columns .* choose one of 1, 2,")
-       for g in (5, 48)},
-    **{f"grid {g!r}": (beats(grid=g), "grid must be a whole number from 1 to 480")
-       for g in (-1, 0, "4", 4.0, True, [4])},
-    **{f"planes {n!r}": (beats(planes=n), "planes must be a whole number from 1 to 32")
-       for n in (None, 0, -1, 33, 2.0, "2", True, [1])},
+    **{
+        f"grid {g}": (beats(grid=g), f"grid of {g} columns .* choose one of 1, 2,") for g in (5, 48)
+    },
+    **{
+        f"grid {g!r}": (beats(grid=g), "grid must be a whole number from 1 to 480")
+        for g in (-1, 0, "4", 4.0, True, [4])
+    },
+    **{
+        f"planes {n!r}": (beats(planes=n), "planes must be a whole number from 1 to 32")
+        for n in (None, 0, -1, 33, 2.0, "2", True, [1])
+    },
     # two rows of rho, and four are told
-    "one plane": (beats(planes=1), RHOS), "ticks": (beats(grid=24), RHOS),
+    "one plane": (beats(planes=1), RHOS),
+    "ticks": (beats(grid=24), RHOS),
     "no grid": (beats(grid=None), RHOS),
     "UNet of planes": (beats(network="UNet", arguments={}), "UNet takes one plane of ticks"),
 }
@@ -170,8 +202,10 @@ MISFITS = {  # of a card and its network, found with the shapes alone
     "UNet": (frames(network="UNet", arguments={"widths": [4] * 10**5}), "takes no widths"),
     "no widths": (frames(network="UNet", arguments={"widths": []}), "takes no widths"),
     "UNet of odd pitches": (UNET | {"pitches": 23}, "does not take 23 pitches"),
-    "two kinds": (beats(planes=1, prior=0.1, arguments=BEATS["arguments"] | {"prior": 0.1}),
-                  "does not take 2 kinds of bit"),
+    "two kinds": (
+        beats(planes=1, prior=0.1, arguments=BEATS["arguments"] | {"prior": 0.1}),
+        "does not take 2 kinds of bit",
+    ),
     "three kinds": (beats_argued(kinds=3, prior=0.1), "does not take 4 kinds of bit"),
     "a list that was not checked": (beats_argued(prior=[[0.1]] * 4), "takes no prior"),
     "sure beats": (beats_argued(prior=0), RHOS),

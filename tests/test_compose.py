@@ -7,6 +7,7 @@ from functools import partial
 import pretty_midi
 import pytest
 import torch
+from tiny import TINY
 
 import binolab
 from binolab import compose
@@ -14,7 +15,6 @@ from binolab.cli.main import main
 from binolab.diffusion import kernel, sampling
 from binolab.model import load, save
 from binolab.music import notation, rolls
-from binolab.training.config import PRESETS
 from binolab.training.step import Run
 
 TUNE = "C5 1 D5 1 E5 1 F5 1 G5 2 E5 2 F5 1 E5 1 D5 1 G5 1 C5 4"
@@ -28,7 +28,7 @@ CALLS = {  # of each command: what is asked, and in words of the command line
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    run = Run(PRESETS["tiny"], 0.07, 56, torch.device("cpu"))
+    run = Run(TINY, 0.07, 56, torch.device("cpu"))
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     save(path, run.model, run.card)
     return path
@@ -42,18 +42,38 @@ def tune(tmp_path_factory):
 
 
 def written(midi):
-    return sorted((n.pitch, round(n.start, 6), round(n.end, 6), n.velocity)
-                  for i in midi.instruments for n in i.notes)
+    return sorted(
+        (n.pitch, round(n.start, 6), round(n.end, 6), n.velocity)
+        for i in midi.instruments
+        for n in i.notes
+    )
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_a_path_or_a_piece_goes_in_and_comes_out_as_at_the_command_line(
-        name, weights, tune, tmp_path):
+    name, weights, tune, tmp_path
+):
     asked, words = CALLS[name]
     how = {"model": weights, "steps": 3, "seed": 5}
     made = getattr(binolab, name)(tune, tmp_path / "a.mid", **asked, **how)
-    assert main([name, str(tune), "-o", str(tmp_path / "b.mid"), "--model", str(weights),
-                 "--steps", "3", "--seed", "5", *words]) == 0
+    assert (
+        main(
+            [
+                name,
+                str(tune),
+                "-o",
+                str(tmp_path / "b.mid"),
+                "--model",
+                str(weights),
+                "--steps",
+                "3",
+                "--seed",
+                "5",
+                *words,
+            ]
+        )
+        == 0
+    )
     assert (tmp_path / "a.mid").read_bytes() == (tmp_path / "b.mid").read_bytes()
     assert written(made) == written(pretty_midi.PrettyMIDI(str(tmp_path / "a.mid")))
     piece = pretty_midi.PrettyMIDI(str(tune))
@@ -68,7 +88,8 @@ def test_several_are_a_list_with_seeds_that_follow(weights, tmp_path):
     many = binolab.generate(tmp_path / "new.mid", n=3, seed=7, **how)
     assert [p.name for p in sorted(tmp_path.iterdir())] == [f"new-{i}.mid" for i in (1, 2, 3)]
     assert [written(m) for m in many] == [
-        written(binolab.generate(seed=seed, **how)) for seed in (7, 8, 9)]
+        written(binolab.generate(seed=seed, **how)) for seed in (7, 8, 9)
+    ]
 
 
 def test_a_sampler_of_one_s_own_is_one_function(weights, tune):
@@ -83,7 +104,8 @@ def test_a_sampler_of_one_s_own_is_one_function(weights, tune):
         assert written(call(sampler=fresh)) == written(call(sampler="naive"))
     other = partial(sampling.posterior, refresh=0.5)
     assert written(binolab.vary(tune, sampler=other, **how)) != written(
-        binolab.vary(tune, sampler="posterior", **how))
+        binolab.vary(tune, sampler="posterior", **how)
+    )
 
 
 def test_a_model_that_is_given_stays_on_its_device(weights, monkeypatch):
@@ -91,17 +113,20 @@ def test_a_model_that_is_given_stays_on_its_device(weights, monkeypatch):
     assert binolab.generate(model=load(weights), steps=2, seed=1)
 
 
-@pytest.mark.parametrize("name, options, says", [
-    ("generate", {"n": 0}, "`n` must be 1 to 10,000, got 0"),
-    ("generate", {"tempo": 5}, "`tempo` must be between 10 and 1000"),
-    ("generate", {"plot": True}, "`plot`, `audio` and `n` write several files"),
-    ("generate", {"sampler": "best"}, "sampler must be one of naive"),
-    ("vary", {"strength": 2}, "`strength` must be between 0"),
-    ("complete", {}, "`keep` is needed"),
-    ("complete", {"keep": 99}, "`keep` must be more than 0 and less than the 16 beats"),
-    ("infill", {"begin": 9, "end": 3}, "`begin` and `end` must be rising beats"),
-    ("harmonize", {"at": 99}, "`at` must be a beat of the piece, 0 to 15, or bar:1 to bar:4"),
-])
+@pytest.mark.parametrize(
+    "name, options, says",
+    [
+        ("generate", {"n": 0}, "`n` must be 1 to 10,000, got 0"),
+        ("generate", {"tempo": 5}, "`tempo` must be between 10 and 1000"),
+        ("generate", {"plot": True}, "`plot`, `audio` and `n` write several files"),
+        ("generate", {"sampler": "best"}, "sampler must be one of naive"),
+        ("vary", {"strength": 2}, "`strength` must be between 0"),
+        ("complete", {}, "`keep` is needed"),
+        ("complete", {"keep": 99}, "`keep` must be more than 0 and less than the 16 beats"),
+        ("infill", {"begin": 9, "end": 3}, "`begin` and `end` must be rising beats"),
+        ("harmonize", {"at": 99}, "`at` must be a beat of the piece, 0 to 15, or bar:1 to bar:4"),
+    ],
+)
 def test_a_fault_is_told_in_words_of_the_parameters(name, options, says, weights, tune):
     given = () if name == "generate" else (tune,)
     with pytest.raises(ValueError, match=says):
@@ -114,10 +139,12 @@ def test_an_option_that_there_is_not_is_python_s_own_error(tune):
 
 
 def test_the_door_is_there_at_once_and_heavy_things_later():
-    code = ("import sys, time; t = time.perf_counter(); import binolab;"
-            "took = time.perf_counter() - t;"
-            "assert not {'torch', 'numpy', 'pretty_midi', 'matplotlib'} & set(sys.modules);"
-            "assert {*binolab.DOOR, *binolab.ROOMS} <= set(dir(binolab)); print(took)")
+    code = (
+        "import sys, time; t = time.perf_counter(); import binolab;"
+        "took = time.perf_counter() - t;"
+        "assert not {'torch', 'numpy', 'pretty_midi', 'matplotlib'} & set(sys.modules);"
+        "assert {*binolab.DOOR, *binolab.ROOMS} <= set(dir(binolab)); print(took)"
+    )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert float(said.stdout) < 0.1
     assert binolab.harmonize is compose.harmonize and binolab.music.rolls is rolls

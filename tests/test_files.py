@@ -84,13 +84,16 @@ def test_a_file_keeps_its_mode_and_a_new_one_has_the_user_s(mode, tmp_path):
     assert stat.S_IMODE(target.stat().st_mode) == (0o640 if mode is None else mode)
 
 
-@pytest.mark.parametrize("name, words", [
-    ("x" * 250 + ".mid", r"x\.mid: cannot be written \(.*\); choose another"),
-    ("no/a.mid", "no: no such folder; make it first or choose another"),
-    ("folder.mid", "folder.mid: is a folder; name a file in it"),
-    ("dangling.mid", r"dangling.mid: cannot be written \(.*\); choose another"),
-    ("pipe.mid", "pipe.mid: is not a file; choose another"),
-])
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("x" * 250 + ".mid", r"x\.mid: cannot be written \(.*\); choose another"),
+        ("no/a.mid", "no: no such folder; make it first or choose another"),
+        ("folder.mid", "folder.mid: is a folder; name a file in it"),
+        ("dangling.mid", r"dangling.mid: cannot be written \(.*\); choose another"),
+        ("pipe.mid", "pipe.mid: is not a file; choose another"),
+    ],
+)
 @pytest.mark.skipif(os.name != "posix", reason="links and pipes are those of Unix")
 def test_what_cannot_be_written_is_known_before_and_leaves_nothing(name, words, tmp_path):
     (tmp_path / "folder.mid").mkdir()
@@ -110,9 +113,15 @@ def test_asking_whether_a_file_could_be_written_changes_nothing_of_it(tmp_path):
     assert (tmp_path / "a.mid").read_bytes() == b"dear"
 
 
-@pytest.mark.parametrize("text, shown", [
-    ("Prélude ♯1.mid", "Prélude ♯1.mid"), ("a\x1b[2Jb", r"a\x1b[2Jb"),
-    ("a\nb\rc\x9bd", r"a\nb\rc\x9bd"), ("\udcff.mid", r"\udcff.mid"), ("a\u202eb", r"a\u202eb"),
-])
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ("Prélude ♯1.mid", "Prélude ♯1.mid"),
+        ("a\x1b[2Jb", r"a\x1b[2Jb"),
+        ("a\nb\rc\x9bd", r"a\nb\rc\x9bd"),
+        ("\udcff.mid", r"\udcff.mid"),
+        ("a\u202eb", r"a\u202eb"),
+    ],
+)
 def test_a_terminal_is_told_nothing_but_text(text, shown):
     assert files.printable(text) == shown

@@ -17,7 +17,9 @@ made = [make(random.Random(f"{name} {i}")) for i in range(9)
         for name, (_, make, _) in fuzz.TARGETS.items()]
 print(zlib.crc32(repr(made).encode()))
 """
-PLANTED = MADE + """
+PLANTED = (
+    MADE
+    + """
 
 def raises(case): raise KeyError("x")
 def takes_memory(case): bytearray(2 << 30)
@@ -45,6 +47,7 @@ fuzz.COMMANDS = list(fuzz.TARGETS)
 cases = [fuzz.Case(name, b"") for name in fuzz.TARGETS]
 print(json.dumps({case.target: told and told[0] for case, told in fuzz.read_all(cases, 2)}))
 """
+)
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limits are Linux's"),
@@ -53,7 +56,10 @@ pytestmark = [
 
 def run(*arguments):
     return subprocess.run(
-        [sys.executable, *map(str, arguments)], capture_output=True, text=True, timeout=300,
+        [sys.executable, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=300,
         env=os.environ
         | {"PYTHONPATH": os.pathsep.join([str(FUZZ.parent), *filter(None, sys.path)])},
     )
@@ -70,7 +76,12 @@ def test_its_seeds_are_sound_and_each_kind_of_failure_is_noticed():
     assert found.pop("raises").startswith("KeyError")
     assert found.pop("takes_memory").startswith("memory")
     assert found == {
-        "takes_time": "hang", "waits": "hang", "dies": "crash by SIGABRT",
-        "speaks": "several lines", "writes": "a refusal changed files",
-        "works": "work before a refusal", "ends": "status 0, changed []", "is_sound": None,
+        "takes_time": "hang",
+        "waits": "hang",
+        "dies": "crash by SIGABRT",
+        "speaks": "several lines",
+        "writes": "a refusal changed files",
+        "works": "work before a refusal",
+        "ends": "status 0, changed []",
+        "is_sound": None,
     }

@@ -93,7 +93,8 @@ def test_text_is_utf_8_whatever_the_locale():
                 continue
             name, modes = ast.unparse(call.func), [ast.unparse(a) for a in call.args[1:2]]
             text = name.endswith((".read_text", ".write_text")) or (
-                name == "open" and not any("b" in mode for mode in modes))
+                name == "open" and not any("b" in mode for mode in modes)
+            )
             said = any(k.arg == "encoding" for k in call.keywords)
             assert said or not text, f"{path.name}:{call.lineno}: {name} without encoding="
 

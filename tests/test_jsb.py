@@ -28,8 +28,9 @@ def file(tmp_path_factory):
         return [[int(root), int(root) + 4, int(root) + 7] for root in roots] + [[]]
 
     path = tmp_path_factory.mktemp("jsb") / "chords.json"
-    path.write_text(json.dumps({"train": [piece(n) for n in (5, 8, 6, 9)],
-                                "valid": [piece(7), piece(4)]}))
+    path.write_text(
+        json.dumps({"train": [piece(n) for n in (5, 8, 6, 9)], "valid": [piece(7), piece(4)]})
+    )
     return path
 
 
@@ -58,12 +59,19 @@ def test_reads_frames_of_pitches(file):
             assert sorted(frame) == [21 + int(key) for key in np.flatnonzero(column)]
 
 
-@pytest.mark.parametrize("text, says", [
-    (None, "cannot be read"), ("[1, 2", "is not JSON"), ("[]", "no splits"),
-    ('{"train": []}', "no split 'valid' there; it has train"), ('{"valid": []}', "no pieces"),
-    ('{"valid": [[[60], [109]]]}', "pitch 109 is not in 21..108"),
-    ('{"valid": [[[60.5]]]}', "pitch 60.5"), ('{"valid": [[60, 62]]}', "valid piece 0"),
-])
+@pytest.mark.parametrize(
+    "text, says",
+    [
+        (None, "cannot be read"),
+        ("[1, 2", "is not JSON"),
+        ("[]", "no splits"),
+        ('{"train": []}', "no split 'valid' there; it has train"),
+        ('{"valid": []}', "no pieces"),
+        ('{"valid": [[[60], [109]]]}', "pitch 109 is not in 21..108"),
+        ('{"valid": [[[60.5]]]}', "pitch 60.5"),
+        ('{"valid": [[60, 62]]}', "valid piece 0"),
+    ],
+)
 def test_bad_files_get_one_line_and_status_2(tmp_path, capsys, text, says):
     path = tmp_path / "file.json"
     if text is not None:
@@ -114,8 +122,9 @@ def test_loss_is_the_limit_of_the_bounds_own_terms():
     x_t = kernel.forward(x0, level, prior, generator)
     logits = torch.randn(x0.shape, generator=generator)
     step = 1e-5
-    term = likelihood.step_term(torch.sigmoid(logits.double()), x0, x_t, level.double() + step,
-                                level.double(), prior)
+    term = likelihood.step_term(
+        torch.sigmoid(logits.double()), x0, x_t, level.double() + step, level.double(), prior
+    )
     rate = jsb_training.rate_term(logits, x0, x_t, level, prior)
     assert torch.allclose((term / step).float(), rate, rtol=2e-3, atol=1e-4)
 
@@ -176,8 +185,18 @@ def test_a_network_that_knows_nothing_is_bounded_by_the_marginal():
 
 def test_training_learns_and_evaluation_is_deterministic(file, trained, tmp_path, capsys):
     results, text = tmp_path / "r.json", tmp_path / "r.md"
-    command = [str(file), "--weights", str(trained), "--evaluate", "valid", "--results",
-               str(results), "--table", str(text), *TINY]
+    command = [
+        str(file),
+        "--weights",
+        str(trained),
+        "--evaluate",
+        "valid",
+        "--results",
+        str(results),
+        "--table",
+        str(text),
+        *TINY,
+    ]
     assert jsb.main(command) == 0
     first = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert jsb.main(command) == 0

@@ -61,8 +61,7 @@ def test_harmony_differs_from_silence_and_keeps_the_melody(generated):
     x0 = torch.from_numpy(generated[:2])[:, None].float()
     known = prompting.above_melody(x0)
     melody = x0 * known
-    made = prompting.harmonize(model, melody, steps=50,
-                               generator=torch.Generator().manual_seed(0))
+    made = prompting.harmonize(model, melody, steps=50, generator=torch.Generator().manual_seed(0))
     known = prompting.above_melody(melody)
     assert torch.equal(made[known], melody[known])
     below = (made * ~known).sum(-2)

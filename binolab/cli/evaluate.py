@@ -26,9 +26,9 @@ def carry_out(options: Namespace) -> None:
     for file in (path, *report.paths(path)):
         files.check_writable(file)
     for name, least in (("n", 2), ("steps", 1)):
-        if not least <= getattr(options, name) <= MOST[name]:
-            raise ValueError(
-                f"`{name}` must be {least} to {MOST[name]:,}, got {getattr(options, name)}")
+        value = getattr(options, name)
+        if not least <= value <= MOST[name]:
+            raise ValueError(f"`{name}` must be {least} to {MOST[name]:,}, got {value}")
     device = pick_device(options.device)
     model = load(options.model, device)
     music = datasets.load(options.data, split=options.split, low=model.low, pitches=model.pitches)
@@ -36,11 +36,19 @@ def carry_out(options: Namespace) -> None:
         raise ValueError(f"{options.data}: one piece cannot be held out of itself; add another")
     given = {name: getattr(options, name) for name in ("n", "steps", "sampler", "bit", "seed")}
     document, sets = evaluate(
-        model, music.held_out, music.training, **given,
-        likelihood=not options.no_likelihood, prompts=not options.no_harmonization,
-        batch=2 if device.type == "cpu" else 64, progress=sys.stderr.isatty(),
+        model,
+        music.held_out,
+        music.training,
+        **given,
+        likelihood=not options.no_likelihood,
+        prompts=not options.no_harmonization,
+        batch=2 if device.type == "cpu" else 64,
+        progress=sys.stderr.isatty(),
     )
     command = shlex.join(w for name in TOLD for w in (f"--{name}", str(getattr(options, name))))
-    document["facts"] |= {"model": options.model, "command": f"binolab evaluate {command}",
-                          "data": options.data}
+    document["facts"] |= {
+        "model": options.model,
+        "command": f"binolab evaluate {command}",
+        "data": options.data,
+    }
     print(report.write(path, document, sets["made"], sets["held_out"]))

@@ -1,5 +1,6 @@
-"""The command line: a MIDI file in, a MIDI file out. A fault is one line on the error stream and
-exit status 2, before anything is written.
+"""The command line: a MIDI file in, a MIDI file out.
+
+A fault is one line on the error stream and exit status 2, before anything is written.
 """
 
 from __future__ import annotations
@@ -8,8 +9,12 @@ import os
 import re
 import secrets
 import sys
+import warnings
 from argparse import Namespace
 from collections.abc import Sequence
+from importlib import import_module
+
+import argcomplete
 
 from binolab.cli.options import parser
 from binolab.files import printable
@@ -19,13 +24,21 @@ FLAGS = {"begin": "--from", "end": "--to"}  # where an option has another name t
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. Returns the exit status: 0, or 2 after a one-line error."""
-    for stream in (sys.stdout, sys.stderr):  # of a locale that lacks a letter: a sign for it
+    for stream in (sys.stdout, sys.stderr):  # a sign for a letter that the locale lacks
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    options = parser().parse_args(arguments)
+    own = parser()
+    argcomplete.autocomplete(own)
+    options = own.parse_args(arguments)
     options.given = sys.argv[1:] if arguments is None else arguments
     try:
-        COMMANDS.get(options.command, compose)(options)
+        if options.command in ("train", "evaluate"):
+            import_module(f"binolab.cli.{options.command}").carry_out(options)
+        else:
+            compose(options)
+    except BrokenPipeError:  # whoever was to read it has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, OSError) as error:
         if speaks(options):
             said = as_flags(" ".join(str(error).split()), options)
@@ -60,27 +73,26 @@ def compose(options: Namespace) -> None:
     """generate, complete, infill, harmonize, vary: the function of that name."""
     from binolab import compose
 
-    asked = {k: v for k, v in vars(options).items() if k not in ("command", "given")}
+    asked = {k: v for k, v in vars(options).items() if k not in ("command", "given", "quiet")}
+    if asked["candidates"] is None:
+        del asked["candidates"]
     if asked["seed"] is None:
         asked["seed"] = secrets.randbelow(2**31)
-    getattr(compose, options.command)(**asked)
-    for i, path in enumerate(compose.numbered(options.out, options.n)):
-        print(printable(f"{path}  (seed {(asked['seed'] + i) % 2**63})"))
+    if asked.get("piece") == "-":
+        asked["piece"] = sys.stdin.buffer.read()
+    if options.out == "-":
+        asked["out"] = sys.stdout.buffer
+    said = sys.stderr if options.out == "-" else sys.stdout
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore" if options.quiet else "always", compose.Remark)
+        warnings.showwarning = lambda text, *_, **__: print(
+            f"binolab: {printable(text)}", file=sys.stderr
+        )
+        getattr(compose, options.command)(**asked, progress=False if options.quiet else None)
+    names = ["-"] if options.out == "-" else compose.numbered(options.out, options.n)
+    for i, path in enumerate([] if options.quiet else names):
+        print(printable(f"{path}  (seed {(asked['seed'] + i) % 2**63})"), file=said)
 
-
-def train(options: Namespace) -> None:
-    from binolab.cli import train
-
-    train.carry_out(options)
-
-
-def evaluate(options: Namespace) -> None:
-    from binolab.cli import evaluate
-
-    evaluate.carry_out(options)
-
-
-COMMANDS = {"train": train, "evaluate": evaluate}  # all others compose
 
 if __name__ == "__main__":
     sys.exit(main())

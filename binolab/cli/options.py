@@ -6,15 +6,16 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from binolab import __version__
 from binolab.files import printable
 from binolab.training.config import PRESETS
 
-DEFAULT_STEPS = 100
+DEFAULT_STEPS = 50  # more change little: benchmarks/steps.md
 
 
-def number(text):
+def number(text: str) -> float:
     """A number that can be counted with: argparse's own float takes nan and 1e308."""
     value = float(text)
     if not abs(value) <= 1e9:
@@ -22,7 +23,7 @@ def number(text):
     return value
 
 
-def seed(text):
+def seed(text: str) -> int:
     """A seed that a generator takes."""
     value = int(text)
     if not 0 <= value < 2**63:
@@ -41,10 +42,166 @@ class Help(argparse.ArgumentDefaultsHelpFormatter):
     """Shows a default only where there is one to know."""
 
     def _get_help_string(self, action):
-        return action.help if action.default in (None, False) else super()._get_help_string(action)
+        told = action.default is not None and action.default is not False
+        return super()._get_help_string(action) if told else action.help
 
 
-def parser():
+WHOLE: dict[str, Any] = {"type": int}
+NUMBER: dict[str, Any] = {"type": number}
+FLAG = {"action": "store_true"}
+
+Table = list[tuple[str, dict[str, Any], str]]  # the flag, what argparse must know of it, its help
+
+GENERATE: Table = [
+    ("--tempo", NUMBER | {"default": 100.0}, "beats a minute"),
+    ("--key", {"metavar": "TONIC"}, "move the piece to this tonic: G, Bb, F#"),
+    ("--mode", {"choices": ["major", "minor"]}, "keep one of this mode, of the --candidates (8 "
+     "where none are given)"),
+    ("--beats", NUMBER, "length of the piece (default: the model's window); a longer one is "
+     "written window by window"),
+]  # fmt: skip
+COMPLETE: Table = [
+    ("--keep", NUMBER | {"metavar": "BEATS"}, "beats to keep, counted from --at; with --beats the "
+     "default is the whole piece"),
+]  # fmt: skip
+PLACE = {"metavar": "BEAT", "required": True}
+INFILL: Table = [
+    ("--from", PLACE | {"dest": "begin"}, "first beat to write, from 0, or a bar as bar:9"),
+    ("--to", PLACE | {"dest": "end"}, "beat, or bar, to stop before"),
+]
+HARMONIZE: Table = [
+    ("--melody", {"metavar": "TRACK"}, "the track that has the melody, by name, or by number among "
+     "those with notes (default: the highest line of all)"),
+    ("--replace", FLAG, "write all that lies below the melody anew (default: keep the other "
+     "notes, and write around them)"),
+    ("--rests", {"default": "lead", "choices": ["lead", "keep", "fill"]}, "where nothing is "
+     "written: before the melody; in its rests of a beat or more too; nowhere"),
+]  # fmt: skip
+VARY: Table = [
+    ("--strength", NUMBER | {"default": 0.75}, "0 leaves it as it is, 1 is all new: the place on "
+     "the noise schedule"),
+]  # fmt: skip
+PEDAL = ("--pedal", FLAG, "heed the sustain pedal")
+PIECE: Table = [
+    ("piece", {}, "MIDI file, or - for standard input; all in it that is no note to be written is "
+     "kept as it is"),
+    ("--at", {"metavar": "BEAT"}, "where to begin: a beat, from 0, or a bar as bar:9; then the "
+     "model's window is worked on, or --beats (default: the whole piece)"),
+    ("--beats", NUMBER, "how many beats from there; complete writes on until there are so many"),
+    ("--beat", {"metavar": "VALUE"}, "what a beat is: 4 a quarter note, 4. a dotted one, 2 a half "
+     "(default: by the time signatures)"),
+    ("--pickup", {"default": "auto", "metavar": "QUARTERS"}, "how long before the first bar the "
+     "piece begins, in quarter notes; auto: as the file says, or by its rhythm"),
+    ("--transpose", {"default": "auto", "metavar": "SEMITONES"}, "move the piece for the model, "
+     "and back; auto: by octaves, where it does not fit"),
+    PEDAL,
+]  # fmt: skip
+MIDI_OUT: Table = [
+    ("-o --out", {"required": True, "metavar": "OUT.mid"}, "file to write: .mid, or .musicxml or "
+     ".mxl as a score; - for standard output"),
+    ("--n", WHOLE | {"default": 1}, "how many; more than one are numbered"),
+    ("--seed", {"type": seed}, "same seed, same music (default: a new one, told); with --n the "
+     "files take this seed and those that follow"),
+    ("--candidates", WHOLE | {"default": None}, "write so many for each piece and keep the best"),
+    ("--judge", {"default": "parallels", "choices": ["parallels", "dissonance", "scale"]},
+     "what is best: the fewest parallels, the least dissonance, the most notes of one scale"),
+    ("--program", WHOLE, "sound of new tracks, 0 to 127 (default: that of the given track)"),
+    ("--quiet", FLAG, "say nothing"),
+    ("--plot", FLAG, "also write a PNG beside the MIDI"),
+    ("--audio", FLAG, "also write an MP3 beside the MIDI"),
+]  # fmt: skip
+SAMPLERS = ["refreshed", "gibbs", "posterior", "naive", "xor"]
+BITS = ["draw", "threshold"]
+SAMPLING: Table = [
+    ("--steps", WHOLE | {"default": DEFAULT_STEPS}, "steps of the sampler, each a call of the "
+     "network or two"),
+    ("--sampler", {"default": "refreshed", "choices": SAMPLERS}, "how noise is taken away"),
+    ("--bit", {"default": "draw", "choices": BITS}, "how a probability becomes a bit"),
+    ("--model", {"default": "best"}, "best, unet, a .safetensors file or the folder of a training "
+     "run"),
+    ("--device", {"default": "auto"}, "auto, cpu, cuda"),
+]  # fmt: skip
+SEED = ("--seed", {"type": seed, "default": 0}, "same seed, same draws")
+DATA = {"metavar": "chorales|maestro[:ROOT]|FOLDER"}
+DATA_HELP = (
+    "Bach's chorales; MAESTRO, from the folder ROOT of its archive or else from the cache; or a "
+    "folder of MIDI files, of which every tenth is held out: a file of more than 10,000 beats, or "
+    "with 256 in which no note begins, is left out"
+)
+PRESET_HELP = (
+    "book (the default; with --start, that model's own network): minutes on two cores; best: the "
+    "shipped network in one run of hours; first, bound, calibrate: the stages in which it was "
+    "made; paper: the printed UNet at the author's size, for a GPU; unet: the same, small; "
+    "chorale: four voices in sixteenths, for chorales and hours"
+)
+TRAIN: Table = [
+    ("--data", DATA | {"required": True}, DATA_HELP),
+    ("--out", {"required": True, "metavar": "RUN"}, "folder for weights, log, samples and report"),
+    ("--preset", {"choices": PRESETS}, PRESET_HELP),
+    ("--minutes", NUMBER, "stop after so long, of all sittings together, the learning rate fitted "
+     "to it; sampling and measuring take about a tenth more"),
+    ("--steps", WHOLE, "batches to train on, of all sittings together (default: the preset's)"),
+    ("--batch", WHOLE, "rolls a batch, of all devices together (default: the preset's)"),
+    ("--rate", NUMBER, "highest learning rate (default: the preset's)"),
+    SEED,
+    ("--low", WHOLE | {"metavar": "MIDI"}, "lowest pitch (default: chosen from the data)"),
+    ("--pitches", WHOLE, "rows of a roll (default: chosen from the data)"),
+    PEDAL,
+    ("--prior", NUMBER, "share of lit cells in noise (default: the data's density)"),
+    ("--start", {"metavar": "MODEL"}, "begin with the weights of a trained model: best, a file, a "
+     "run"),
+    ("--resume", FLAG, "go on with the run in --out, with the same data and settings; with more "
+     "--minutes or --steps than it had, a finished one too: the learning rate rises again, to what "
+     "it would be there in a run so long from the first, and falls to zero at the new end"),
+    ("--every", NUMBER | {"metavar": "SECONDS"}, "between validations (default: 300, or an eighth "
+     "of --minutes)"),
+    ("--no-evaluation", FLAG, "leave out samples and report"),
+    ("--device", {"default": "auto"}, "auto, cpu, cuda; several GPUs by torchrun or accelerate "
+     "launch"),
+    ("--precision", {"choices": ["auto", "bf16", "fp16", "fp32"]}, "auto: bf16 on GPUs that have "
+     "it, fp16 on those before (T4)"),
+    ("--compile", {"action": argparse.BooleanOptionalAction}, "use torch.compile (default: in "
+     "longer runs on a GPU)"),
+]  # fmt: skip
+EVALUATE: Table = [
+    ("-o --out", {"required": True, "metavar": "REPORT"}, "path of the three files, without an "
+     "ending"),
+    ("--data", DATA | {"default": "chorales"}, DATA_HELP),
+    ("--split", {"default": "valid", "choices": ["valid", "test"]}, "of chorales and MAESTRO: the "
+     "held-out part; test is for final tables"),
+    ("--n", WHOLE | {"default": 128}, "rolls to make; held-out windows to bound and harmonize, at "
+     "most"),
+    SEED,
+    *SAMPLING,
+    ("--no-likelihood", FLAG, "leave out all bounds"),
+    ("--no-harmonization", FLAG, "leave out all that is given a melody or another mask"),
+]  # fmt: skip
+WRITES = [*MIDI_OUT, *SAMPLING]
+COMMANDS: list[tuple[str, Table, str, str]] = [  # name, options, help, an example
+    ("generate", GENERATE + WRITES, "write a piece from nothing", "-o new.mid --n 4"),
+    ("complete", PIECE + COMPLETE + WRITES, "keep the beginning of a piece and write the rest",
+     "piece.mid -o out.mid --keep 8"),
+    ("infill", PIECE + INFILL + WRITES, "write the beats between two points of a piece",
+     "piece.mid -o out.mid --from 4 --to 12"),
+    ("harmonize", PIECE + HARMONIZE + WRITES, "write what lies below a melody",
+     "melody.mid -o out.mid"),
+    ("vary", PIECE + VARY + WRITES, "write a variation of a piece",
+     "piece.mid -o out.mid --strength 0.75"),
+    ("train", TRAIN, "train a model on Bach's chorales, on MAESTRO or on a folder of MIDI files",
+     "--data my_midi/ --out runs/mine --minutes 30"),
+    ("evaluate", EVALUATE, "measure what a model writes beside held-out music",
+     "--model best --n 32 --steps 20 -o best-quality"),
+]  # fmt: skip
+MORE = {  # that the commands' own pages say
+    "train": "Train a model, then sample it and measure it. Ctrl-C stops after the current step, "
+    "leaving a checkpoint that --resume takes up and a model that --model RUN uses.",
+    "evaluate": "Sample, measure, bound and harmonize: writes REPORT.md (printed as well), "
+    "REPORT.json and REPORT.png. The same seed gives the same report, except for the seconds.",
+}
+
+
+def parser() -> Parser:
+    """The parser of all commands."""
     top = Parser(
         prog="binolab",
         description="Binomial diffusion on binary piano rolls: writes piano music, completes it, "
@@ -53,137 +210,14 @@ def parser():
     )
     top.add_argument("--version", action="version", version=f"binolab {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    def command(name, text, example, piece=True):
-        sub = commands.add_parser(
-            name, help=text, description=text[0].upper() + text[1:] + ".",
-            epilog=f"Example: {example}", formatter_class=Help,
+    for name, options, text, example in COMMANDS:
+        command = commands.add_parser(
+            name,
+            help=text,
+            description=MORE.get(name, f"{text[0].upper()}{text[1:]}."),
+            epilog=f"Example: binolab {name} {example}",
+            formatter_class=Help,
         )
-        if piece:
-            sub.add_argument("piece", help="MIDI file; its own beats are the grid")
-        sub.add_argument("-o", "--out", required=True, metavar="OUT.mid", help="MIDI file to write")
-        if piece:
-            sub.add_argument("--at", type=number, metavar="BEAT",
-                             help="first beat of the window to work on, for a longer piece")
-            sub.add_argument("--pedal", action="store_true", help="heed the sustain pedal")
-        sub.add_argument("--n", type=int, default=1, help="how many; more than one are numbered")
-        sub.add_argument("--seed", type=seed,
-                         help="same seed, same music (default: a new one, told); with --n the "
-                         "files take this seed and those that follow")
-        sampling_options(sub)
-        sub.add_argument("--plot", action="store_true", help="also write a PNG beside the MIDI")
-        sub.add_argument("--audio", action="store_true", help="also write an MP3 beside the MIDI")
-        return sub
-
-    generate = command("generate", "write a piece from nothing",
-                       "binolab generate -o new.mid --n 4", piece=False)
-    generate.add_argument("--tempo", type=number, default=100.0, help="beats a minute")
-    generate.add_argument("--beats", type=number, help="length of the piece (default: the model's "
-                          "window); a longer one is written window by window")
-    complete = command("complete", "keep the beginning of a piece and write the rest",
-                       "binolab complete piece.mid -o out.mid --keep 8")
-    complete.add_argument("--keep", type=number, metavar="BEATS",
-                          help="beats to keep, counted from the window's first; with --beats the "
-                          "default is the whole piece")
-    complete.add_argument("--beats", type=number, help="write on, past the window, until the piece "
-                          "has this length; what it held after --keep is replaced")
-    infill = command("infill", "write the beats between two points of a piece",
-                     "binolab infill piece.mid -o out.mid --from 4 --to 12")
-    infill.add_argument("--from", dest="begin", type=number, required=True, metavar="BEAT",
-                        help="first beat to write, counted from 0")
-    infill.add_argument("--to", dest="end", type=number, required=True, metavar="BEAT",
-                        help="beat to stop before")
-    command("harmonize", "write what lies below a melody",
-            "binolab harmonize melody.mid -o out.mid")
-    vary = command("vary", "write a variation of a piece",
-                   "binolab vary piece.mid -o out.mid --strength 0.75")
-    vary.add_argument("--strength", type=number, default=0.75,
-                      help="0 leaves it as it is, 1 is all new: the place on the noise schedule")
-
-    train = commands.add_parser(
-        "train", help="train a model on Bach's chorales, on MAESTRO or on a folder of MIDI files",
-        description="Train a model, then sample it and measure it. Ctrl-C stops after the current "
-        "step, leaving a checkpoint that --resume takes up and a model that --model RUN uses.",
-        epilog="Example: binolab train --data my_midi/ --out runs/mine --minutes 30",
-        formatter_class=Help,
-    )
-    train.add_argument("--data", required=True, metavar="FOLDER|chorales|maestro[:ROOT]",
-                       help="of a folder, every tenth file is held out to measure on; a file of "
-                       "more than 10,000 beats, or with 256 in which no note begins, is left out")
-    train.add_argument("--out", required=True, metavar="RUN",
-                       help="folder for weights, log, samples and report")
-    train.add_argument("--preset", choices=list(PRESETS),
-                       help="book (the default; with --start, that model's own network): minutes "
-                       "on two cores; paper: the printed UNet at the author's size, for a GPU; "
-                       "unet: the same, small; chorale: four voices in sixteenths, for "
-                       "chorales and hours; first, bound, calibrate: the stages of the shipped "
-                       "best")
-    train.add_argument("--minutes", type=number,
-                       help="stop after so long, of all sittings together, the learning rate "
-                       "fitted to it; sampling and measuring take about a tenth more")
-    train.add_argument("--steps", type=int,
-                       help="batches to train on, of all sittings together (default: the preset's)")
-    train.add_argument("--batch", type=int,
-                       help="rolls a batch, of all devices together (default: the preset's)")
-    train.add_argument("--rate", type=number, help="highest learning rate (default: the preset's)")
-    train.add_argument("--seed", type=seed, default=0)
-    train.add_argument("--low", type=int, metavar="MIDI",
-                       help="lowest pitch (default: chosen from the data)")
-    train.add_argument("--pitches", type=int,
-                       help="rows of a roll (default: chosen from the data)")
-    train.add_argument("--pedal", action="store_true", help="heed the sustain pedal")
-    train.add_argument("--prior", type=number,
-                       help="share of lit cells in noise (default: the data's density)")
-    train.add_argument("--start", metavar="MODEL",
-                       help="begin with the weights of a trained model: best, a file, a run")
-    train.add_argument("--resume", action="store_true", help="go on with the run "
-                       "in --out, with the same data and settings; with "
-                       "more --minutes or --steps than it had, a finished one too: the learning "
-                       "rate rises again, to what it would be there in a run so long from the "
-                       "first, and falls to zero at the new end")
-    train.add_argument("--every", type=number, metavar="SECONDS",
-                       help="between validations (default: 300, or an eighth of --minutes)")
-    train.add_argument("--no-evaluation", action="store_true",
-                       help="leave out samples and report")
-    train.add_argument("--device", default="auto",
-                       help="auto, cpu, cuda; several GPUs by torchrun or accelerate launch")
-    train.add_argument("--precision", choices=["auto", "bf16", "fp16", "fp32"],
-                       help="auto: bf16 on GPUs that have it, fp16 on those before (T4)")
-    train.add_argument("--compile", action=argparse.BooleanOptionalAction,
-                       help="use torch.compile (default: in longer runs on a GPU)")
-
-    evaluate = commands.add_parser(
-        "evaluate", help="measure what a model writes beside held-out music",
-        description="Sample, measure, bound and harmonize: writes REPORT.md (printed as well), "
-        "REPORT.json and REPORT.png. The same seed gives the same report, but for the seconds.",
-        epilog="Example: binolab evaluate --model best --n 32 --steps 20 -o best-quality",
-        formatter_class=Help,
-    )
-    evaluate.add_argument("-o", "--out", required=True, metavar="REPORT",
-                          help="path of the three files, without an ending")
-    evaluate.add_argument("--data", default="chorales", metavar="chorales|FOLDER",
-                          help="what to compare with; of a folder, every tenth file is held out")
-    evaluate.add_argument("--split", default="valid", choices=["valid", "test"],
-                          help="of the chorales: the held-out part; test is for final tables")
-    evaluate.add_argument("--n", type=int, default=128,
-                          help="rolls to make; held-out windows to bound and harmonize, at most")
-    evaluate.add_argument("--seed", type=seed, default=0)
-    sampling_options(evaluate)
-    evaluate.add_argument("--no-likelihood", action="store_true", help="leave out all bounds")
-    evaluate.add_argument("--no-harmonization", action="store_true",
-                          help="leave out all that is given a melody or another mask")
+        for flags, how, told in options:
+            command.add_argument(*flags.split(), help=told, **how)
     return top
-
-
-def sampling_options(sub):
-    """Which model, and how it writes."""
-    sub.add_argument("--steps", type=int, default=DEFAULT_STEPS,
-                     help="steps of the sampler, each a call of the network or two")
-    sub.add_argument("--sampler", default="refreshed",
-                     choices=["refreshed", "gibbs", "posterior", "naive", "xor"],
-                     help="how noise is taken away")
-    sub.add_argument("--bit", default="draw", choices=["draw", "threshold"],
-                     help="how a probability becomes a bit")
-    sub.add_argument("--model", default="best",
-                     help="best, unet, a .safetensors file or the folder of a training run")
-    sub.add_argument("--device", default="auto", help="auto, cpu, cuda")

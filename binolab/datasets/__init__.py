@@ -1,7 +1,7 @@
 """Music to learn from and to measure on: one meaning of ``--data``, in one place.
 
     chorales    Bach's four-part chorales, from the music21 package
-    maestro     recorded performances of piano music; `archive` fetches and lists them, `works`
+    maestro     recorded performances of piano music; `archive` fetches and lists them, `titles`
                 tells which work a title names
     folders     any folder of MIDI files
     pieces      what all of these are made of, and where parsed ones are kept
@@ -18,22 +18,20 @@ from pathlib import Path
 from binolab.datasets import chorales, folders, maestro
 from binolab.datasets.pieces import Data, Music, Piece, density, held_out_windows, hold_out
 
-__all__ = [
-    "NAMED", "Data", "Music", "Piece", "chorales", "density", "folders", "held_out_windows",
-    "hold_out", "load", "maestro",
-]
+__all__ = ["NAMED", "Data", "Music", "Piece", "chorales", "density", "folders", "load", "maestro"]
+__all__ += ["held_out_windows", "hold_out"]
 
 NAMED = {"chorales": chorales.data, "maestro": maestro.data}  # all else is a folder
 
 
-def load(name: str, **options) -> Data:
+def load(name: str | Path, **options) -> Data:
     """The music that a name means: a data set, or a folder of MIDI files.
 
     Parameters
     ----------
-    name : str
+    name
         ``chorales``, ``maestro``, ``maestro:ROOT``, or a folder of MIDI files. A folder that is
-        there goes before a data set of its name.
+        there is meant before a data set of its name.
     options
         split : "valid" or "test", the part that is held out, where the data set has both.
         low, pitches : int, the pitch range of the rolls. pedal : bool, heed the sustain pedal.
@@ -42,7 +40,7 @@ def load(name: str, **options) -> Data:
     Raises
     ------
     ValueError
-        In one line, where there is nothing to learn from, or an option does not fit the data set.
+        Where there is nothing to learn from, or an option does not fit the data set.
 
     Chapter: 07.
     """

@@ -8,10 +8,11 @@ import io
 import re
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from binolab.datasets import works
+from binolab.datasets import titles
 
 BASE = "https://storage.googleapis.com/magentadata/datasets/maestro/v3.0.0/"
 ARCHIVE, FOLDER = "maestro-v3.0.0-midi.zip", "maestro-v3.0.0"  # the one folder that it holds
@@ -43,46 +44,33 @@ class Performance:
     duration: float
 
     @property
-    def works(self):
-        """The works that it is of: see `binolab.datasets.works`."""
-        return works.works(self.composer, self.title)
+    def works(self) -> frozenset[titles.Work]:
+        """The works that it is of: see `binolab.datasets.titles`."""
+        return titles.works(self.composer, self.title)
 
 
-def find(root):
+def find(root: str | Path) -> Path:
     """The list ``maestro-v*.csv`` in a folder or in the folder that unpacking makes in it.
 
     The newest, where there are several; ArchiveError when there is none.
     """
     root = Path(root)
-    found = sorted([*root.glob("maestro-v*.csv"), *root.glob("maestro-v*/maestro-v*.csv")],
-                   key=lambda path: path.name)
-    if not found:
+    lists = [*root.glob("maestro-v*.csv"), *root.glob("maestro-v*/maestro-v*.csv")]
+    if not lists:
         raise ArchiveError(
             f"{root}: holds no MAESTRO (no maestro-v*.csv); fetch {BASE}{ARCHIVE} "
             "and unzip it there, or call binolab.datasets.maestro.load(root, download=True)"
         )
-    return found[-1]
+    return sorted(lists, key=lambda path: path.name)[-1]
 
 
-def read(listed):
-    """Read the list of any version (1, 2 or 3).
+def read(listed: Path) -> list[Performance]:
+    """Read the list of any version (1, 2 or 3), in its order.
 
-    Parameters
-    ----------
-    listed : Path
-        The file ``maestro-v*.csv``.
-
-    Returns
-    -------
-    list of Performance, in the order of the list.
-
-    Raises
-    ------
-    ArchiveError
-        When it cannot be read, a column or a value is missing, a split is unknown, a path leaves
-        the archive or is no MIDI file's.
+    Raises ArchiveError when it cannot be read, a column or a value is missing, a split is unknown,
+    a path leaves the archive or is no MIDI file's.
     """
-    performances = []
+    performances: list[Performance] = []
     try:
         with open(listed, encoding="utf-8-sig", newline="") as opened:
             text = opened.read(LONGEST + 1)
@@ -96,9 +84,8 @@ def read(listed):
             composer, title, split, year, file, seconds = (row[name] or "" for name in COLUMNS)
             if split not in OURS or not FILE.fullmatch(file):
                 raise ValueError(f"split {split!r}, file {file!r}")
-            performances.append(
-                Performance(composer, title, split, int(year), file, float(seconds))
-            )
+            line = composer, title, split, int(year), file, float(seconds)
+            performances.append(Performance(*line))
     except (OSError, ValueError, csv.Error) as error:
         raise ArchiveError(
             f"{listed}: cannot be read after performance {len(performances)} ({error}); "
@@ -107,65 +94,51 @@ def read(listed):
     return performances
 
 
-def settle(performances):
+def settle(
+    performances: Sequence[Performance],
+) -> tuple[list[Performance], dict[Performance, str]]:
     """Keep the official split, and let no work cross it.
 
-    The official split already keeps compositions apart, by title. Where a work (`works`) still
-    occurs on both sides, say "12 Etudes, Op. 25" here and "Etude Op. 25 No. 5" there, the
-    side that is learned from gives way: train loses what touches a work of validation or test,
-    and validation loses what touches one of test. Nothing is moved.
+    The official split already keeps compositions apart, by title. A work (`titles`) may still occur
+    on both sides: "12 Etudes, Op. 25" here and "Etude Op. 25 No. 5" there. Then the side that is
+    learned from gives way: train loses what touches a work of validation or test, and validation
+    loses what touches one of test. Nothing is moved.
 
-    Returns
-    -------
-    kept : list of Performance
-    dropped : dict of Performance to str
-        Which split holds the work too.
+    Returns what is kept, and for what is dropped the split that holds the work too.
     """
     keys = {p: p.works for p in performances}
     held = {
-        split: works.Held(key for p in performances if p.split == split for key in keys[p])
+        split: titles.Held(key for p in keys if p.split == split for key in keys[p])
         for split in ("validation", "test")
     }
     stronger = {"train": ("test", "validation"), "validation": ("test",), "test": ()}
-    dropped = {
-        p: other for p in performances
-        if (other := next((s for s in stronger[p.split] if held[s].touch(keys[p])), None))
-    }
+    dropped = {}
+    for p in keys:
+        if split := next((s for s in stronger[p.split] if held[s].touch(keys[p])), None):
+            dropped[p] = split
     return [p for p in performances if p not in dropped], dropped
 
 
-def digest(files):
+def digest(files: Mapping[str, Path]) -> str:
     """A short name for the very files that are there: their names and sizes; `files` by name."""
     sizes = ((file, path.stat().st_size if path.is_file() else -1) for file, path in files.items())
     return hashlib.sha256(repr(list(sizes)).encode()).hexdigest()[:12]
 
 
-def download(root, *, progress=True, base=BASE, sha256=SHA256):
+def download(
+    root: str | Path, *, progress: bool = True, base: str = BASE, sha256: str = SHA256
+) -> Path:
     """Fetch the archive of version 3 (57 MB) with pooch, test its checksum and unpack it.
 
     The licence is shown first. A transfer that breaks is begun anew, twice. A zip that lies in
-    `root` already, fetched by hand, is tested and used. Nothing but the archive's own folder is
-    kept of what is unpacked, and it appears whole or not at all; then the zip is removed.
+    `root` already, fetched by hand, is tested and used. Of what is unpacked only the archive's own
+    folder is kept. It appears whole or not at all; then the zip is removed.
 
-    Parameters
-    ----------
-    root : str or Path
-        A folder, made when it is missing.
-    progress : bool
-        Show a bar.
-    base, sha256 : str
-        Where the archive lies (ends with a slash), and what its checksum must be.
+    `root` is made when it is missing. `base` ends with a slash. Returns the list
+    ``maestro-v3.0.0.csv``.
 
-    Returns
-    -------
-    Path
-        The list ``maestro-v3.0.0.csv``.
-
-    Raises
-    ------
-    ArchiveError
-        In one line: no network, a broken transfer, a wrong checksum (what came is removed), a
-        folder that cannot be written.
+    Raises ArchiveError: no network, a broken transfer, a wrong checksum (what came is removed), a
+    folder that cannot be written.
     """
     import pooch
     import requests

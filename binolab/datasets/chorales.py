@@ -6,41 +6,36 @@ Chapter: 02 *From MIDI to a roll*.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from binolab.datasets.pieces import Data, store, stored
+import numpy as np
+
+from binolab.datasets.pieces import Data, Piece, store, stored
 from binolab.files import cache_folder
 from binolab.music import scores
 from binolab.music.rolls import LOW, PITCHES
+
+if TYPE_CHECKING:
+    from music21.stream import Score
 
 LISTED = Path(__file__).with_name("chorales.json")
 
 SPLITS = ("train", "valid", "test")
 PARSER = 3  # raise it when `scores` or `score` changes: old caches are then left alone
 
-def load(split=None, *, progress=True):
+
+def load(split: str | None = None, *, progress: bool = True) -> list[Piece]:
     """Bach's four-part chorales from the music21 package, as rolls of the paper's size.
 
-    Split by melody, never by file: two chorales whose sopranos share a run of twelve successive
-    intervals are one family, and a family lies in one split (`chorales.json`, made by
-    `scripts/split_chorales.py`). The encodings are music21's and are not copied into this project.
+    The `split` is "train", "valid" or "test", or else all 365 pieces. It goes by melody, never by
+    file: two chorales whose sopranos share a run of twelve successive intervals are one family, and
+    a family lies in one split (`chorales.json`, made by `scripts/split_chorales.py`). The encodings
+    are music21's and are not copied into this project.
 
-    Parameters
-    ----------
-    split : {"train", "valid", "test"}, optional
-        All 365 pieces when not given.
-    progress : bool
-        Show a bar for the first parse (about a minute on one core).
-
-    Returns
-    -------
-    list of Piece, rolls of shape (56, ticks), sorted by name; `parts` are soprano, alto, tenor and
-    bass.
-
-    Raises
-    ------
-    ValueError
-        For an unknown split.
+    Pieces are sorted by name. Rolls are (56, ticks); `parts` are soprano, alto, tenor and bass. The
+    first parse takes about a minute on one core.
 
     Chapter: 02.
     """
@@ -53,7 +48,10 @@ def load(split=None, *, progress=True):
     return stored(cache, names, lambda: store(cache, *_parse_chorales(every, progress)))
 
 
-def _parse_chorales(names, progress):
+Rolls = dict[str, np.ndarray]
+
+
+def _parse_chorales(names: Sequence[str], progress: bool) -> tuple[Rolls, Rolls]:
     """The rolls of chorales, and their parts, by name."""
     from tqdm import tqdm
 
@@ -65,8 +63,8 @@ def _parse_chorales(names, progress):
     return whole, parts
 
 
-def score(name):
-    """The music21 score of a chorale, by its file name without ending, e.g. ``bwv269``."""
+def score(name: str) -> Score:
+    """The music21 score of a chorale, by its file name without ending: ``bwv269``."""
     from music21 import corpus
 
     # Not corpus.parse(name): it takes a name for a beginning, and bwv190.7-inst for bwv190.7.
@@ -74,9 +72,17 @@ def score(name):
     return corpus.parse(str(paths[name]))
 
 
-def data(root=None, *, split="valid", low=None, pitches=None, pedal=False, progress=True) -> Data:
+def data(
+    root: str | None = None,
+    *,
+    split: str = "valid",
+    low: int | None = None,
+    pitches: int | None = None,
+    pedal: bool = False,
+    progress: bool = True,
+) -> Data:
     """The chorales for ``--data``: train, and the `split` that is held out."""
     own = low in (None, LOW) and pitches in (None, PITCHES) and not pedal
     if root is not None or not own:
         raise ValueError("low, pitches, pedal: for folders; the chorales have their own")
-    return Data(*(load(part, progress=progress) for part in ("train", split)))
+    return Data(load("train", progress=progress), load(split, progress=progress))

@@ -1,13 +1,14 @@
 """Many MIDI files at once: read on all cores, and the pitch range that suits them.
 
-A worker process imports this module and `rolls`, nothing heavier. joblib starts the workers: unlike
-the standard pools it needs no ``if __name__ == "__main__"`` in the script of the user, and works
-alike on Linux, macOS and Windows.
+A worker process imports this module and `rolls`, nothing heavier. joblib starts the workers.
+Unlike the standard pools it needs no ``if __name__ == "__main__"`` in the script of the user, and
+it works alike on Linux, macOS and Windows.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,26 +19,37 @@ from binolab.datasets.pieces import Data, Music, Piece, hold_out
 from binolab.music import meter, midi, rolls
 from binolab.music.midi import LONGEST
 
+Span = tuple[int, int]  # lowest and highest MIDI pitch
+
 PIANO = (21, 108)  # A0 to C8
 FEW = 1_000_000  # bytes that one process reads before others have started
 PAUSE = 256  # beats, of a piece, in which no note begins: sixteen of the paper's windows
 
 
 class Scan(NamedTuple):
-    """What one file gave.
+    """What one file gave: why it could not be read, or its span and its notes.
 
-    `reason` says why it could not be read, else it is None. `span` is its lowest and highest MIDI
-    pitch. `notes` is an int array (n, 3) of pitch, first tick, one past the last; None where the
+    `notes` is an int array (n, 3) of pitch, first tick, one past the last. It is empty where the
     span leaves the range that was asked for.
     """
 
     reason: str | None = None
-    span: tuple | None = None
-    notes: np.ndarray | None = None
+    span: Span | None = None
+    notes: np.ndarray = np.zeros((0, 3), np.int32)
+
+    def fault(self, low: int, pitches: int) -> str | None:
+        """Why the file is left out of a pitch range, and what would help; None if it fits."""
+        if self.span is None or inside(self.span, low, pitches):
+            return self.reason
+        lowest, highest = self.span
+        return (
+            f"notes outside MIDI {low}..{low + pitches - 1} (found {lowest}..{highest}); transpose "
+            "the piece by octaves, or give a low and pitches that hold it"
+        )
 
 
-def scan(file, low=0, pitches=128, pedal=False):
-    """Read one MIDI file: a `Scan`. Never raises for the file's own faults."""
+def scan(file: str | Path, low: int = 0, pitches: int = 128, pedal: bool = False) -> Scan:
+    """Read one MIDI file. Never raises for the file's own faults."""
     try:
         piece = midi.read(file)
     except midi.MidiError as error:
@@ -46,27 +58,25 @@ def scan(file, low=0, pitches=128, pedal=False):
     span = (min(n.pitch for n in notes), max(n.pitch for n in notes))
     if not inside(span, low, pitches):
         return Scan(span=span)
-    found = rolls.spans(notes, meter.grid(piece))
-    if fault := unfit(found):
+    spans = rolls.spans(notes, meter.grid(piece))
+    if fault := unfit(spans):
         return Scan(fault)
-    return Scan(span=span, notes=np.array(found, np.int32))
+    return Scan(span=span, notes=np.array(spans, np.int32))
 
 
-def scan_all(files, *, low=0, pitches=128, pedal=False, progress=True, jobs=None):
-    """Read many MIDI files, on all cores where there is much to read.
+def scan_all(
+    files: Sequence[str | Path],
+    *,
+    low: int = 0,
+    pitches: int = 128,
+    pedal: bool = False,
+    progress: bool = True,
+    jobs: int | None = None,
+) -> list[Scan]:
+    """Read many MIDI files, in their order.
 
-    Parameters
-    ----------
-    files : list of Path
-    low, pitches : int
-        Files with notes outside this range give their span only.
-    pedal, progress : bool
-    jobs : int, optional
-        Processes; by default all cores for more than a megabyte of files, else this one.
-
-    Returns
-    -------
-    list of Scan, in the order of `files`.
+    Files with notes outside the pitch range give their span only. `jobs` are processes; by default
+    all cores for more than a megabyte of files, else this one.
     """
     from joblib import Parallel, delayed
     from tqdm import tqdm
@@ -75,18 +85,16 @@ def scan_all(files, *, low=0, pitches=128, pedal=False, progress=True, jobs=None
         size = sum(Path(f).stat().st_size for f in files if Path(f).is_file())
         jobs = -1 if size > FEW else 1
     work = (delayed(scan)(file, low, pitches, pedal) for file in files)
-    found = Parallel(n_jobs=jobs, return_as="generator")(work)
-    bar = tqdm(
-        found, "reading MIDI", len(files), unit="file", disable=not progress, delay=1, leave=False
-    )
-    return list(bar)
+    scans = Parallel(n_jobs=jobs, return_as="generator")(work)
+    look = {"unit": "file", "disable": not progress, "delay": 1, "leave": False}
+    return list(tqdm(scans, "reading MIDI", len(files), **look))
 
 
-def unfit(notes):
+def unfit(notes: Sequence[Sequence[int]]) -> str | None:
     """Why a file's notes are no piece of music to learn from, or None.
 
-    One file that is endless would fill the memory. One that is all but empty, a note and another
-    an hour later, would teach silence: a model learns from every beat alike.
+    An endless file would fill the memory. A nearly empty one, a note and another an hour later,
+    would teach silence: a model learns from every beat alike.
     """
     times = np.sort([0, *(n[1] for n in notes), max(n[2] for n in notes)]) / rolls.TICKS
     pauses = np.diff(times)
@@ -100,44 +108,28 @@ def unfit(notes):
     return None
 
 
-def inside(span, low, pitches):
+def inside(span: Span, low: int, pitches: int) -> bool:
     """Whether all pitches of a span lie in ``low .. low + pitches - 1``."""
     return low <= span[0] and span[1] < low + pitches
 
 
-def draw(notes, low, pitches):
+def draw(notes: np.ndarray, low: int, pitches: int) -> np.ndarray:
     """The roll of a `Scan`'s notes."""
     return rolls.from_notes([(p - low, s, e) for p, s, e in notes.tolist()], pitches)
 
 
-def outside(span, low, pitches):
-    """Why a file of this span is left out, and what would help."""
-    return (
-        f"notes outside MIDI {low}..{low + pitches - 1} (found {span[0]}..{span[1]}); transpose "
-        "the piece by octaves, or give a low and pitches that hold it"
-    )
+def choose_range(
+    spans: Sequence[Span], low: int | None = None, pitches: int | None = None
+) -> tuple[int, int]:
+    """`low` and `pitches` that suit some files. One that is given is kept.
 
+    The range is the smallest that holds every note, within the 88 keys of the piano (MIDI 21 to
+    108). Its rows are a multiple of 8, because networks halve them three times. A file with notes
+    beyond those keys does not count. Nor does a stray, where the range is narrower by an octave or
+    more without it: one odd file shall not make every roll taller. Of eight files or more one may
+    be a stray, of more than forty one in twenty. The caller names and skips both.
 
-def choose_range(spans, low=None, pitches=None):
-    """The pitch range that suits some files.
-
-    The smallest range that holds every note, rounded up to a multiple of 8 rows, because networks
-    halve it three times, and within the 88 keys of the piano (MIDI 21 to 108). A file with notes
-    beyond those keys does not count. Nor does a stray: of eight files or more one, of more than
-    forty one in twenty, may be left out where that narrows the range by an octave or more, so that
-    one odd file does not make every roll taller. Both are for the caller to name and skip.
-
-    Parameters
-    ----------
-    spans : list of (lowest, highest)
-        MIDI pitches of each file.
-    low, pitches : int, optional
-        Keep this choice, and choose only the other.
-
-    Returns
-    -------
-    low, pitches : int
-        The paper's 33 and 56 where there is nothing to choose from.
+    The range is the paper's 33 and 56 where there is nothing to choose from.
     """
     if low is not None and pitches is not None:
         return low, pitches
@@ -152,18 +144,21 @@ def choose_range(spans, low=None, pitches=None):
         pitches = -(-(highest - (lowest if low is None else low) + 1) // 8) * 8
     if low is None:  # the place that holds most files, the spare rows shared between both ends
         first, last = (PIANO[0], PIANO[1] + 1 - pitches) if pitches <= 88 else (0, 128 - pitches)
-        low = max(
-            range(first, last + 1),
-            key=lambda low: (
-                sum(inside(s, low, pitches) for s in spans),
-                -abs(2 * low + pitches - 1 - lowest - highest),
-            ),
-        )
+
+        def fit(low):
+            aside = abs(2 * low + pitches - 1 - lowest - highest)
+            return sum(inside(s, low, pitches) for s in spans), -aside
+
+        low = max(range(first, last + 1), key=fit)
     return low, pitches
 
 
-def _without_strays(spans):
-    """Lowest and highest pitch of all files but the strays that `choose_range` tells of."""
+def _without_strays(spans: Sequence[Span]) -> Span:
+    """Lowest and highest pitch of all files without the strays of `choose_range`."""
+
+    def width(span):
+        return span[1] - span[0]
+
     whole = min(s[0] for s in spans), max(s[1] for s in spans)
     narrow, strays = whole, max(len(spans) // 20, len(spans) >= 8)
     for lowest in sorted({s[0] for s in spans}):
@@ -171,67 +166,60 @@ def _without_strays(spans):
         spare = strays - (len(spans) - len(tops))  # that may yet be left out at the top
         if spare < 0:
             break
-        found = (lowest, tops[-1 - spare])
-        if found[1] - found[0] < narrow[1] - narrow[0]:
-            narrow = found
-    saved = (whole[1] - whole[0]) - (narrow[1] - narrow[0])
-    return narrow if saved >= 12 else whole
+        narrow = min(narrow, (lowest, tops[-1 - spare]), key=width)
+    return narrow if width(whole) - width(narrow) >= 12 else whole
 
 
-def load(path, *, low=None, pitches=None, pedal=False, progress=True):
-    """Every readable MIDI file in a folder and the folders below it.
+def load(
+    path: str | Path,
+    *,
+    low: int | None = None,
+    pitches: int | None = None,
+    pedal: bool = False,
+    progress: bool = True,
+) -> Music:
+    """Every readable MIDI file in a folder and the folders below it, sorted by path.
 
-    The pitch range is chosen from the data unless it is given: the smallest that holds every note,
-    in whole eights of rows, within the piano's keys; of eight files or more, a stray one may be
-    left out (`choose_range`). A file is skipped when it cannot be read, when its notes
-    leave the range, or when it is no piece of music (`unfit`: endless, or all but empty).
-    The standard error stream names it, with the reason. Large folders are read on all cores.
+    The pitch range is chosen from the data unless it is given (`choose_range`). With `pedal` the
+    sustain pedal is heeded. A file is skipped when it cannot be read, when its notes leave the
+    range, or when it is no piece of music (`unfit`: endless, or nearly empty). The standard error
+    stream names it, with the reason. Large folders are read on all cores.
 
-    Parameters
-    ----------
-    path : str or Path
-    low, pitches : int, optional
-        Pitch range of the rolls.
-    pedal : bool
-        Heed the sustain pedal.
-    progress : bool
-
-    Returns
-    -------
-    Music
-        A sequence of Piece, sorted by name (the path within the folder), with `low`, `pitches` and
-        `skipped`.
-
-    Raises
-    ------
-    ValueError
-        When the folder does not exist or holds no usable file.
+    Raises ValueError when the folder does not exist or holds no usable file.
     """
     folder = Path(path)
     if not folder.is_dir():
         fault = "is a file; name the folder it is in" if folder.exists() else "no such folder"
         raise ValueError(f"{folder}: {fault}")
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".mid", ".midi"))
-    scans = scan_all(found, pedal=pedal, progress=progress)
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".mid", ".midi"))
+    scans = scan_all(paths, pedal=pedal, progress=progress)
     low, pitches = choose_range([s.span for s in scans if s.span], low, pitches)
     pieces, skipped = [], {}
-    for file, scan in zip(found, scans):
+    for file, scan in zip(paths, scans):
         name = str(file.relative_to(folder))
-        if scan.span and inside(scan.span, low, pitches):
-            pieces.append(Piece(name, draw(scan.notes, low, pitches)))
+        if why := scan.fault(low, pitches):
+            skipped[name] = why
+            print(files.printable(f"skipped {file}: {why}"), file=sys.stderr)
         else:
-            skipped[name] = scan.reason or outside(scan.span, low, pitches)
-            print(files.printable(f"skipped {file}: {skipped[name]}"), file=sys.stderr)
+            pieces.append(Piece(name, draw(scan.notes, low, pitches)))
     if not pieces:
-        raise ValueError(
-            f"{folder}: no usable MIDI file ({len(found)} found, {len(skipped)} skipped); "
-            + ("name a folder with .mid files inside the pitch range" if found
-               else "there is no .mid or .midi file in it or below it")
-        )
+        remedy = "name a folder with .mid files inside the pitch range"
+        if not paths:
+            remedy = "there is no .mid or .midi file in it or below it"
+        counts = f"{len(paths)} found, {len(skipped)} skipped"
+        raise ValueError(f"{folder}: no usable MIDI file ({counts}); {remedy}")
     return Music(pieces, low, pitches, skipped)
 
 
-def data(root, *, split="valid", low=None, pitches=None, pedal=False, progress=True) -> Data:
+def data(
+    root: str | Path,
+    *,
+    split: str = "valid",
+    low: int | None = None,
+    pitches: int | None = None,
+    pedal: bool = False,
+    progress: bool = True,
+) -> Data:
     """A folder for ``--data``: every tenth file is held out."""
     if split != "valid":
         raise ValueError(f"{root}: a folder has no {split} split; every tenth file is held out")

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from binolab.datasets import archive, folders
-from binolab.datasets.pieces import Data, Music, recall, store, stored
+from binolab.datasets.pieces import Data, Music, Piece, recall, store, stored
 from binolab.files import cache_folder, printable
 from binolab.music import rolls
 
@@ -28,22 +29,27 @@ PARSER = 3  # raise it when `midi.Midi.notes`, `rolls.from_notes` or what is sto
 
 
 class Selection(NamedTuple):
-    """What `maestro_selection` chose.
+    """What `selection` chose: pieces, and the windows that they are cut into.
 
-    `pieces` is a list of Piece, and `windows` are what they are cut into, bits of shape
-    (N, pitches, length). `counts` says how many were left at each stage: "performances", "titles",
-    "in_range", "windows".
+    `windows` are bits (N, pitches, length). `counts` says how many were left at each stage:
+    "performances", "titles", "in_range", "windows".
     """
 
-    pieces: list
+    pieces: list[Piece]
     windows: np.ndarray
-    counts: dict
+    counts: dict[str, int]
 
 
 def load(
-    root=None, download=False, *, split=None, low=rolls.LOW, pitches=rolls.PITCHES, pedal=False,
-    progress=True,
-):
+    root: str | Path | None = None,
+    download: bool = False,
+    *,
+    split: str | None = None,
+    low: int = rolls.LOW,
+    pitches: int = rolls.PITCHES,
+    pedal: bool = False,
+    progress: bool = True,
+) -> Music:
     """The performances of MAESTRO (version 1, 2 or 3) whose pitches all lie inside a range.
 
     The official split is kept. A work never crosses it: what train shares with the other two, and
@@ -52,82 +58,82 @@ def load(
 
     Parameters
     ----------
-    root : str or Path, optional
+    root
         The folder of ``maestro-v*.csv``, or the one above it. By default a folder of the cache.
-    download : bool
+    download
         Where `root` holds no MAESTRO, fetch version 3 there (57 MB, its MIDI alone).
     split : {"train", "valid", "test"}, optional
         All three when not given; "validation", the list's own word, is "valid".
-    low, pitches : int
+    low, pitches
         Pitch range of the rolls, by default the paper's.
-    pedal : bool
+    pedal
         Heed the sustain pedal.
-    progress : bool
-        Show a bar for the first parse, which takes all cores some minutes; a second one reads the
-        packed bits.
+    progress
+        Show a bar for the first parse, which takes all cores some minutes. Later the packed bits
+        are read.
 
     Returns
     -------
-    Music
-        A sequence of Piece in the order of the list, named by their path in the archive, with
-        `skipped`, every performance left out and why.
+    Pieces in the order of the list, named by their path in the archive, and why others are skipped.
 
     Raises
     ------
     ValueError
-        For an unknown split, and when there is no MAESTRO or no performance in range. One line,
-        with the remedy.
+        For an unknown split, and when there is no MAESTRO or no performance in range.
 
     Chapter: 02.
     """
     split = "valid" if split == "validation" else split
     if split is not None and split not in archive.OURS.values():
         raise ValueError(f"split must be one of {', '.join(archive.OURS.values())}, got {split!r}")
-    performances, faults, load = _maestro(root, download, low, pitches, pedal, progress)
+    performances, faults, take = _parsed(root, download, low, pitches, pedal, progress)
     kept, dropped = archive.settle(performances)
     wanted = [p.file for p in kept if split in (None, archive.OURS[p.split])]
     skipped = {p.file: f"its work is in the {s} split too" for p, s in dropped.items()}
-    skipped |= {file: faults[file] for file in wanted if faults[file]}
+    skipped |= {file: fault for file in wanted if (fault := faults[file])}
     names = [file for file in wanted if not faults[file]]
     if not names:
-        raise ValueError(f"MAESTRO: no performance inside MIDI {low}..{low + pitches - 1}; "
-                         "give a wider range")
-    return Music(load(names), low, pitches, skipped)
+        inside = f"MIDI {low}..{low + pitches - 1}"
+        raise ValueError(f"MAESTRO: no performance inside {inside}; give a wider range")
+    return Music(take(names), low, pitches, skipped)
 
 
 def selection(
-    root=None, download=False, *, by="title", copy="first", low=rolls.LOW, pitches=rolls.PITCHES,
-    length=rolls.LENGTH, pad=True, pedal=False, progress=True,
-):
+    root: str | Path | None = None,
+    download: bool = False,
+    *,
+    by: str | None = "title",
+    copy: str = "first",
+    low: int = rolls.LOW,
+    pitches: int = rolls.PITCHES,
+    length: int = rolls.LENGTH,
+    pad: bool = True,
+    pedal: bool = False,
+    progress: bool = True,
+) -> Selection:
     """The paper's selection from MAESTRO, each choice that the paper leaves open a parameter.
 
     Section 6: one performance a title (about 500), of these all whose pitches lie in 33..88 (78),
-    cut into windows of 384 ticks that do not overlap (2,044). The paper has no split, and neither
-    has this; `maestro` has.
+    cut into windows of 384 ticks that do not overlap (2,044). Like the paper, it has no split.
 
     Parameters
     ----------
     root, download, low, pitches, pedal, progress
-        As for `maestro`.
+        As for `load`.
     by : {"title", "work", None}
         What is the same piece: the exact string of the title; the works that composer and title
-        name (`binolab.datasets.works`); nothing, every performance counts.
+        name (`binolab.datasets.titles`); nothing, every performance counts.
     copy : {"first", "in range"}
         Which performance is kept: the first of the list, or the first that lies in range.
-    length : int
+    length
         Ticks of a window.
-    pad : bool
+    pad
         Pad the last window of a piece with rests, or else drop it.
-
-    Returns
-    -------
-    Selection
-        Its `counts` are the numbers at each stage.
 
     Raises
     ------
     ValueError
-        As for `maestro`, and for an unknown choice.
+        As for `load`, and for an unknown choice.
 
     Chapter: 02.
     """
@@ -135,7 +141,7 @@ def selection(
         raise ValueError(f'by must be "title", "work" or None, got {by!r}')
     if copy not in ("first", "in range"):
         raise ValueError(f'copy must be "first" or "in range", got {copy!r}')
-    performances, faults, load = _maestro(root, download, low, pitches, pedal, progress)
+    performances, faults, take = _parsed(root, download, low, pitches, pedal, progress)
     key = {"title": lambda p: p.title, "work": lambda p: p.works, None: lambda p: p.file}[by]
     groups, chosen = {}, []
     for p in performances:
@@ -143,17 +149,22 @@ def selection(
     for files in groups.values():
         candidates = files[:1] if copy == "first" else files
         chosen += [file for file in candidates if not faults[file]][:1]
-    pieces = load(chosen)
-    cut = [rolls.windows(p.roll, length)[: None if pad else p.roll.shape[1] // length]
-           for p in pieces]
+    pieces = take(chosen)
+    cut = [
+        rolls.windows(p.roll, length)[: None if pad else p.roll.shape[1] // length] for p in pieces
+    ]
     windows = np.concatenate([np.zeros((0, pitches, length), bool), *cut])
-    counts = {"performances": len(performances), "titles": len(groups), "in_range": len(pieces),
-              "windows": len(windows)}
+    stages = {"performances": performances, "titles": groups, "in_range": pieces}
+    counts = {stage: len(left) for stage, left in (stages | {"windows": windows}).items()}
     return Selection(pieces, windows, counts)
 
 
-def _maestro(root, download, low, pitches, pedal, progress):
-    """The list, why each file is left out (or None), and what loads the rolls of the others."""
+def _parsed(
+    root: str | Path | None, download: bool, low: int, pitches: int, pedal: bool, progress: bool
+) -> tuple[
+    list[archive.Performance], dict[str, str | None], Callable[[Sequence[str]], list[Piece]]
+]:
+    """The list, why each file is left out (or None), and what reads the pieces of the others."""
     root = cache_folder() / "maestro" if root is None else Path(root)
     try:
         listed = archive.find(root)
@@ -172,16 +183,14 @@ def _maestro(root, download, low, pitches, pedal, progress):
         every = folders.scan_all(
             list(files.values()), low=low, pitches=pitches, pedal=pedal, progress=progress
         )
-        found, faults = {}, {}
+        drawn, faults = {}, {}
         for file, scan in zip(files, every):
-            faults[file] = scan.reason
+            faults[file] = scan.fault(low, pitches)
             if scan.reason:
                 print(printable(f"skipped {files[file]}: {scan.reason}"), file=sys.stderr)
-            elif scan.notes is None:
-                faults[file] = folders.outside(scan.span, low, pitches)
-            else:
-                found[file] = folders.draw(scan.notes, low, pitches)
-        store(cache, found, faults=np.array(json.dumps(faults)))
+            if not faults[file]:
+                drawn[file] = folders.draw(scan.notes, low, pitches)
+        store(cache, drawn, faults=np.array(json.dumps(faults)))
 
     def read(opened):
         told = json.loads(str(opened["faults"]))
@@ -190,11 +199,20 @@ def _maestro(root, download, low, pitches, pedal, progress):
     return performances, recall(cache, make, read), lambda names: stored(cache, names, make)
 
 
-def data(root=None, *, split="valid", low=None, pitches=None, pedal=False, progress=True) -> Data:
+def data(
+    root: str | Path | None = None,
+    *,
+    split: str = "valid",
+    low: int | None = None,
+    pitches: int | None = None,
+    pedal: bool = False,
+    progress: bool = True,
+) -> Data:
     """MAESTRO for ``--data``: train, and the `split` that is held out; beats are those of 120."""
     low = rolls.LOW if low is None else low
     pitches = rolls.PITCHES if pitches is None else pitches
     training, held_out = (
         load(root, split=part, low=low, pitches=pitches, pedal=pedal, progress=progress)
-        for part in ("train", split))
+        for part in ("train", split)
+    )
     return Data(training, held_out, low, pitches, tempo=120.0)

@@ -1,18 +1,23 @@
-"""Pieces of music as rolls, and the folder where parsed ones are kept.
-
-Here is what every source of `datasets` is made of.
-"""
+"""Pieces of music as rolls, and how parsed ones are kept: what every data set is made of."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from binolab import files
 from binolab.music import rolls
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+T = TypeVar("T")
+Archive = Mapping[str, np.ndarray]  # an open .npz file
 
 
 @dataclass(frozen=True)
@@ -26,8 +31,8 @@ class Piece:
     roll: np.ndarray
     parts: np.ndarray | None = None
 
-    def in_planes(self, planes):
-        """The piece as so many planes, (V, pitches, ticks): as a whole, or by its parts."""
+    def in_planes(self, planes: int) -> np.ndarray:
+        """The piece as `planes` planes, (V, pitches, ticks): as a whole, or by its parts."""
         if planes == 1:
             return self.roll[None]
         if self.parts is None or len(self.parts) != planes:
@@ -40,26 +45,31 @@ class Piece:
 
 @dataclass(frozen=True)
 class Music(Sequence):
-    """Pieces of one pitch range: a sequence of `Piece`, and how it came about.
+    """Pieces of one pitch range: a sequence of `Piece`, and how it was made.
 
-    `pieces` is a list; rows of their rolls are MIDI notes `low` to ``low + pitches - 1``;
-    `skipped` maps the name of each file that was left out to the reason.
+    Rows of their rolls are MIDI notes `low` to ``low + pitches - 1``. `skipped` maps the name of
+    each file that was left out to the reason.
     """
 
-    pieces: list
+    pieces: list[Piece]
     low: int
     pitches: int
-    skipped: dict
+    skipped: dict[str, str]
 
     def __getitem__(self, index):
         return self.pieces[index]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.pieces)
 
 
-def store(cache, parsed, parts=None, **more):
-    """Write rolls by name as packed bits, whole or not at all; `parts`, by name, too."""
+def store(
+    cache: Path,
+    parsed: Mapping[str, np.ndarray],
+    parts: Mapping[str, np.ndarray] | None = None,
+    **more: np.ndarray,
+) -> None:
+    """Write rolls by name, and their `parts`, as packed bits, whole or not at all."""
     cache.parent.mkdir(parents=True, exist_ok=True)
     with files.replacing(cache) as temporary, open(temporary, "wb") as file:
         arrays = {n: np.packbits(r, axis=1) for n, r in parsed.items()} | more
@@ -68,17 +78,8 @@ def store(cache, parsed, parts=None, **more):
         np.savez_compressed(file, **arrays)
 
 
-def recall(cache, make, read):
-    """What `read` takes from a cache, where `make` writes it if it is missing or damaged.
-
-    Parameters
-    ----------
-    cache : Path
-    make : callable()
-        Parses, and calls `store`.
-    read : callable(archive)
-        Takes what it wants from the open file.
-    """
+def recall(cache: Path, make: Callable[[], object], read: Callable[[Archive], T]) -> T:
+    """What `read` takes from a cache. If it is missing or damaged, `make` parses and `store`s."""
     if cache.exists():
         try:
             with np.load(cache) as opened:
@@ -91,45 +92,44 @@ def recall(cache, make, read):
         return read(opened)
 
 
-def stored(cache, names, make):
+def stored(cache: Path, names: Sequence[str], make: Callable[[], object]) -> list[Piece]:
     """The pieces of these names, from what `store` wrote (or `make` writes, as in `recall`)."""
 
-    def read(opened):
-        found = []
+    def read(opened: Archive) -> list[Piece]:
+        pieces = []
         for name in names:
             ticks, kept = int(opened[f"{name} ticks"]), f"{name} parts"
             parts = _unpack(opened[kept], ticks) if kept in opened else None
-            found.append(Piece(name, _unpack(opened[name], ticks), parts))
-        return found
+            pieces.append(Piece(name, _unpack(opened[name], ticks), parts))
+        return pieces
 
     return recall(cache, make, read)
 
 
-def _unpack(packed, ticks):
+def _unpack(packed: np.ndarray, ticks: int) -> np.ndarray:
     if packed.ndim not in (2, 3) or packed.shape[-1] != -(-ticks // 8):
         raise ValueError(f"{packed.shape} bytes do not hold {ticks} ticks")
     return np.unpackbits(packed, axis=-1, count=ticks).astype(bool)
 
 
-def density(pieces):
-    """Share of lit cells over all pieces: the ρ that replaces 0.5 in Eq. 8. 0 to 1."""
+def density(pieces: Sequence[Piece]) -> float:
+    """Share of lit cells over all pieces, 0 to 1: the ρ that replaces 0.5 in Eq. 8."""
     return sum(int(p.roll.sum()) for p in pieces) / sum(p.roll.size for p in pieces)
 
 
-def hold_out(pieces, share=0.1):
-    """Split pieces by file into (to learn from, to measure on): every k-th by name is held out.
+def hold_out(pieces: Sequence[Piece]) -> tuple[Sequence[Piece], Sequence[Piece]]:
+    """Split pieces by file: those to learn from, and every tenth by name to measure on.
 
-    A lone piece serves as both: there is nothing else to measure on.
+    Of fewer than ten the last is held out. A lone piece serves as both: there is nothing else.
     """
     if len(pieces) == 1:
         return pieces, pieces
-    every = max(2, round(1 / share))
-    held = pieces[every - 1 :: every] or pieces[-1:]
+    held = pieces[9::10] or pieces[-1:]
     return [p for p in pieces if not any(p is h for h in held)], held
 
 
-def held_out_windows(pieces, length, most, planes=1):
-    """At most `most` whole windows of held-out pieces, evenly picked: (n, V, P, L) float bits."""
+def held_out_windows(pieces: Sequence[Piece], length: int, most: int, planes: int = 1) -> Tensor:
+    """At most `most` whole windows of held-out pieces, evenly picked: float bits (n, V, P, L)."""
     import torch
 
     cut = []
@@ -146,8 +146,8 @@ def held_out_windows(pieces, length, most, planes=1):
 class Data:
     """Pieces to learn from and to measure on, their pitch range, and a tempo to play them at."""
 
-    training: list
-    held_out: list
+    training: Sequence[Piece]
+    held_out: Sequence[Piece]
     low: int = rolls.LOW
     pitches: int = rolls.PITCHES
     tempo: float = 100.0

@@ -5,24 +5,29 @@ Chapter: 07 *Training it*.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
+from torch import Tensor
 
+from binolab.datasets.pieces import Piece
 from binolab.music.codec import Codec
+from binolab.training.config import Config
 
 
 class Bank:
     """Whole pieces on the device as packed bits (`codec`), and random windows of them.
 
-    Windows begin on a beat of their piece, every beat alike; each is transposed by a random number
+    A window begins on any beat of its piece, with equal chance. It is transposed by a random number
     of semitones among those that keep its piece inside the range. The pieces lie end to end on one
     tape, eight pitches a byte: MAESTRO's 200 hours take 240 MB.
     """
 
-    def __init__(self, pieces, config, device):
+    def __init__(self, pieces: Sequence[Piece], config: Config, device: str | torch.device):
         self.codec = Codec(config.ticks, config.grid or config.ticks)
         self.columns = config.length // self.codec.span
-        tape, starts, room, begin = [], [], [], 0
+        tape, starts, spare, begin = [], [], [], 0
         for i, piece in enumerate(pieces):
             roll = piece.in_planes(config.planes)  # (V, P, ticks)
             ticks = roll.shape[-1]
@@ -36,16 +41,16 @@ class Bank:
             begin += columns
             lit = np.flatnonzero(roll.any((0, 2)))
             bottom, top = (lit[0], lit[-1]) if len(lit) else (0, self.pitches - 1)
-            room.append((bottom, self.pitches - 1 - top))
-        room = np.minimum(room, config.transpose)
+            spare.append((bottom, self.pitches - 1 - top))
+        room = np.minimum(spare, config.transpose)
         self.tape = torch.from_numpy(np.concatenate(tape, axis=1)).to(device)  # (bytes, columns)
         self.starts = torch.from_numpy(np.concatenate(starts, axis=1)).to(device)  # piece, column
         self.room = torch.from_numpy(room.T.copy()).to(device)  # (2, pieces): semitones down, up
         order = range(7, -1, -1)  # the lowest pitch of eight is a byte's highest bit
         self.bit = torch.tensor(order, dtype=torch.uint8, device=device)[:, None]
 
-    def draw(self, batch, generator):
-        """(batch, K, P, C) float bits. Nothing here waits for the device."""
+    def draw(self, batch: int, generator: torch.Generator) -> Tensor:
+        """Windows as float bits, (batch, K, P, C). Nothing here waits for the device."""
         device = self.tape.device
 
         def uniform():
@@ -62,24 +67,16 @@ class Bank:
         return self.codec.window(bits.gather(2, row).float())
 
 
-def frequency(bank, by="all", draws=4096):
-    """ρ: how often a bit of the training windows is one.
+def frequency(bank: Bank, by: str = "all", draws: int = 4096) -> float | list[list[float]]:
+    """ρ: how often a bit is one, counted in so many random training windows.
 
-    Parameters
-    ----------
-    bank : Bank
-    by : {"all", "kind", "pitch"}
-        One ρ for all bits, one for each kind, or one for each kind and pitch.
-    draws : int
-        Windows drawn to count in.
-
-    Returns
-    -------
-    A number for "all", else nested lists (K, 1) or (K, P), each ρ from 0.0005 to 0.9995.
+    One ρ for "all" bits: a number. One for each "kind", or one for each kind and "pitch": nested
+    lists (K, 1) or (K, P), each ρ from 0.0005 to 0.9995.
     """
     generator = torch.Generator(bank.tape.device).manual_seed(0)
     rounds = -(-draws // 64)
-    total = sum(bank.draw(64, generator).double().mean((0, 3)) for _ in range(rounds)) / rounds
+    means = (bank.draw(64, generator).double().mean((0, 3)) for _ in range(rounds))
+    total = sum(means, torch.zeros(())) / rounds  # (K, P)
     if by == "all":
         return total.mean().item()
     if by == "kind":

@@ -9,15 +9,19 @@ from dataclasses import dataclass, field, replace
 
 from binolab.music import rolls
 
-# ᾱ at 41 places with as many nats of the bound between each two, but for 15 % that is spread evenly
-# over ᾱ^(1/3): measured with the first `best` on validation chorales, as benchmarks/difficulty.py
-# does now.
+# ᾱ at 41 places with as many nats of the bound between each two, except for 15 % that is spread
+# evenly over ᾱ^(1/3). The first `best` measured it on validation chorales, as
+# benchmarks/difficulty.py does now.
 DIFFICULTY = (
     1.0, 0.9304, 0.847, 0.7454, 0.6382, 0.5495, 0.4742, 0.4172, 0.3737, 0.3385, 0.3101, 0.2856,
     0.264, 0.2452, 0.2286, 0.2139, 0.2007, 0.1885, 0.1771, 0.1664, 0.1564, 0.1469, 0.1379, 0.1294,
     0.1214, 0.1136, 0.1062, 0.09899, 0.0919, 0.08487, 0.07793, 0.0711, 0.06432, 0.05742, 0.05032,
     0.04291, 0.035, 0.02624, 0.01604, 0.004142, 0.0,
-)
+)  # fmt: skip
+
+
+class TrainingError(ValueError):
+    """A run that cannot start or go on; the message names the remedy."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,28 @@ class Config:
     ema: float = 0.999
     bf16_on_cpu: bool = False  # where it has bfloat16: twice the convolutions, half the attention
     seed: int = 0
-    minutes: float = 0.0  # where given, the run ends with this time, not with `steps`
+    minutes: float = 0.0  # if more than 0, the run ends after this time, not after `steps`
     precision: str = "auto"  # bf16, fp16 or fp32; `devices.precision` says what auto is
 
     @property
-    def total(self):
+    def total(self) -> tuple[float, str]:
         """When the run ends: (minutes, "minutes") or (steps, "steps")."""
         return (self.minutes, "minutes") if self.minutes else (self.steps, "steps")
+
+    def check_size(self, pitches: int, stride: int) -> None:
+        """Raise TrainingError for a roll that a network of this `stride`, in ticks, cannot take."""
+        if self.length % stride:
+            raise TrainingError(
+                f"a window of {self.length} ticks: {self.network} takes multiples of {stride}"
+            )
+        if self.network == "UNet" and pitches % stride:
+            fewer, more = pitches // stride * stride, -(-pitches // stride) * stride
+            raise TrainingError(
+                f"rolls of {pitches} pitches: the UNet halves them {stride.bit_length() - 1} times "
+                f"and takes multiples of {stride}; `pitches` {more} can be taken"
+                + f", or {fewer}"
+                * (fewer > 0)
+            )
 
 
 _BEST = Config(arguments={"depth": 5, "mixers": 1}, schedule=("spaced", DIFFICULTY), prompts=0.4)
@@ -59,14 +78,14 @@ _BEST = Config(arguments={"depth": 5, "mixers": 1}, schedule=("spaced", DIFFICUL
 _UNET = Config(
     network="UNet", arguments={"widths": [16, 32, 64, 128]}, loss="l2", schedule=("linear",),
     T=100, prompts=0.0, bf16_on_cpu=True,
-)
+)  # fmt: skip
 
 PRESETS = {
     # Something worth hearing in ten minutes on two cores: the shipped network, a block less.
     "book": Config(schedule=("cosine",), batch=16, steps=2_500, warmup=100, ema=0.998),
     "best": _BEST,
-    # The shipped `best` was made in three stages instead, each `train --start`ed with the one
-    # before: data/README.md says why.
+    # The shipped `best` was made in three stages instead. Each but the first began with the weights
+    # of the one before (`train --start`): data/README.md says why.
     "first": Config(),
     "bound": replace(_BEST, loss="bound", rate=7e-4, steps=6_200),
     "calibrate": replace(_BEST, prompts=0.3, rate=3e-4, steps=900, warmup=50),
@@ -84,8 +103,4 @@ PRESETS = {
         arguments={"columns": 2, "depth": 5, "filters": 56, "dropout": 0.1}, prompts=0.4,
         transpose=6, batch=16, steps=60_000, rate=6e-4, decay=0.05, ema=0.9995,
     ),
-    "tiny": Config(
-        arguments={"width": 32, "depth": 1, "heads": 2, "filters": 8}, batch=8, steps=60, warmup=5,
-        T=100,
-    ),
-}
+}  # fmt: skip

@@ -12,21 +12,31 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
+from torch import Tensor, nn
 
 from binolab.model import pick_device
+from binolab.training.config import Config
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+T = TypeVar("T")
 
 PRECISIONS = ("auto", "bf16", "fp16", "fp32")
 
 
-def precision(device, config):
+def precision(device: torch.device, config: Config) -> torch.dtype | None:
     """In what the network computes: the dtype of autocast, or None for float32 throughout.
 
-    What is left at ``auto`` is bfloat16 on GPUs that compute in it (Ampere and later), float16 on
-    those before (T4, V100: their bfloat16 is emulated, and slow), with a scaled loss so that small
-    gradients are not lost; float32 on all else, but for a CPU that has instructions for bfloat16,
-    where `config.bf16_on_cpu`: without them a convolution takes ten times as long, not half.
+    ``auto`` is bfloat16 on GPUs that compute in it (Ampere and later). It is float16 on those
+    before (T4, V100: their bfloat16 is emulated, and slow); the loss is then scaled, so that small
+    gradients are not lost. On a CPU it is bfloat16 if `config.bf16_on_cpu` and the CPU has
+    instructions for it: without them a convolution takes ten times as long, not half. It is float32
+    on all else.
     """
     if config.precision not in PRECISIONS:
         raise ValueError(f"precision must be {', '.join(PRECISIONS)}; got {config.precision!r}")
@@ -40,56 +50,50 @@ def precision(device, config):
     return {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": None}[chosen]
 
 
-def bf16_instructions():
+def bf16_instructions() -> bool:
     """Whether this CPU multiplies in bfloat16 itself (AVX-512 BF16, AMX)."""
     names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, name, bool)() for name in names)
 
 
-def worth_compiling(device, config):
+def worth_compiling(device: torch.device, config: Config) -> bool:
     """Whether `torch.compile` (about a minute at first) pays: on a GPU, in a run of minutes."""
     long = config.minutes >= 5 if config.minutes else config.steps >= 2000
-    return (
-        device.type == "cuda" and long and torch.cuda.get_device_capability(device)[0] >= 7
-        and importlib.util.find_spec("triton") is not None
-    )
+    able = device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 7
+    return long and able and importlib.util.find_spec("triton") is not None
 
 
 class Team:
-    """The processes that train together: of one, until a launcher started several.
+    """The processes that train together: one, unless a launcher started several.
 
-    Attributes
-    ----------
-    size, rank : int
-        How many they are, and which one this is; the first (rank 0) prints and writes.
-    device : torch.device
+    `size` says how many they are, `rank` which one this is. The first (rank 0) prints and writes.
     """
 
-    def __init__(self, device, engine=None):
+    def __init__(self, device: torch.device, engine: Accelerator | None = None):
         self.device, self.engine = device, engine
         self.size = 1 if engine is None else engine.num_processes
         self.rank = 0 if engine is None else engine.process_index
 
     @property
-    def first(self):
+    def first(self) -> bool:
         return self.rank == 0
 
-    def share(self, tensor):
+    def share(self, tensor: Tensor) -> Tensor:
         """This process's equal part of a batch."""
         part = len(tensor) // self.size
         return tensor[self.rank * part : (self.rank + 1) * part]
 
-    def wrap(self, network):
+    def wrap(self, network: nn.Module) -> nn.Module:
         """A network whose gradients are averaged over the team."""
         return network if self.engine is None else self.engine.prepare_model(network)
 
-    def sum(self, tensor):
+    def sum(self, tensor: Tensor) -> Tensor:
         return tensor if self.engine is None else self.engine.reduce(tensor.clone(), "sum")
 
-    def most(self, tensor):
+    def most(self, tensor: Tensor) -> Tensor:
         return tensor if self.engine is None else self.engine.gather(tensor[None]).max()
 
-    def agree(self, value):
+    def agree(self, value: T) -> T:
         """What the first process says, for all."""
         if self.engine is None:
             return value
@@ -97,24 +101,15 @@ class Team:
 
         return broadcast_object_list([value])[0]
 
-    def in_turn(self, action):
-        """Let the first do something on its own before the others do: read, repair, cache."""
+    def in_turn(self, action: Callable[[], T]) -> T:
+        """Let the first do something before the others do: read, repair, cache."""
         if self.engine is None:
             return action()
         with self.engine.main_process_first():
             return action()
 
-    def wait(self):
-        if self.engine is not None:
-            self.engine.wait_for_everyone()
 
-    def part(self):
-        """Go separate ways, so that the first can finish alone."""
-        if self.engine is not None:
-            self.engine.end_training()
-
-
-def launched():
+def launched() -> tuple[int, int]:
     """(rank, size) of this process among those that a launcher started, by its environment.
 
     A rank without a size is not a launcher's: the process is alone.
@@ -125,7 +120,7 @@ def launched():
 
 
 @functools.cache
-def team(device="auto"):
+def team(device: str = "auto") -> Team:
     """The `Team` of this process, of one unless a launcher started several.
 
     Raises ValueError for a device that is not here, or where the extra ``distributed`` is missing.

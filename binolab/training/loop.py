@@ -1,12 +1,12 @@
 """Training: a loop that keeps the device busy, and loses nothing when it is interrupted.
 
-`learning` says what is learned in a step, `presets` with which settings, `batches` how a window is
-cut, `devices` where it is done, `checkpoints` what is kept. The loop asks a GPU for the loss but
-once a second, so that it is never kept waiting.
+`step` says what is learned, `config` with which settings, `batches` how a window is cut, `devices`
+where the work is done, `checkpoints` what is kept. The loop asks a GPU for the loss once a second
+at most, so that the GPU never waits.
 
-A run that was resumed is the run that was never interrupted: on a CPU bit for bit, on a GPU but for
-its order of additions. In a run of so many *minutes* the learning rate follows the clock, which no
-two runs share.
+A run that was resumed is the run that was never interrupted: on a CPU bit for bit, on a GPU except
+for its order of additions. In a run of so many *minutes* the learning rate follows the clock, which
+no two runs share.
 
 Chapter: 07 *Training it*.
 """
@@ -18,78 +18,77 @@ import json
 import signal
 import sys
 import threading
-import time
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from binolab import files
-from binolab.datasets.pieces import held_out_windows
+from binolab.datasets.pieces import Piece, held_out_windows
 from binolab.training import checkpoints, devices
 from binolab.training.batches import Bank
-from binolab.training.checkpoints import TrainingError
+from binolab.training.config import Config, TrainingError
+from binolab.training.folder import Log, begun, claimed, sweep, unwritable
+from binolab.training.pulse import Decision, Pulse
 from binolab.training.step import Run
 
 SECONDS = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f} of {total:.0f} s{postfix}"
 
 
-@dataclass
-class Decision:
-    """What the first process of a team says shall be done after a step."""
+def train(
+    config: Config,
+    pieces: Sequence[Piece],
+    valid: Sequence[Piece],
+    folder: str | Path,
+    *,
+    prior: float | list,
+    start: str | Path | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    every: float | None = None,
+    save_every: float | None = None,
+    sitting: float | None = None,
+    compiled: bool | None = None,
+    progress: bool = True,
+) -> Run:
+    """Train, leaving a folder that `model.load` and ``--model`` understand.
 
-    elapsed: float
-    stop: bool = False  # asked to, or the sitting is over
-    look: bool = False  # at the loss, which waits for the device
-    save: bool = False
-    validate: bool = False
-    steps: int = 1  # until the next decision
-
-
-def train(config, pieces, valid, folder, *, prior, start=None, resume=False, device="auto",
-          every=None, save_every=None, sitting=None, compiled=None, progress=True):
-    """Train, leaving a folder that `weights.load` and ``--model`` understand.
-
-    Ctrl-C ends the run after the step at hand with a checkpoint; so do a polite kill, the end of
-    the terminal, and the last step.
+    Ctrl-C ends the run after the present step, with a checkpoint. A polite kill, the end of the
+    terminal and the last step do the same.
 
     Parameters
     ----------
-    config : Config
-    pieces, valid : list of Piece
+    pieces, valid
         To learn from, and to measure on.
-    folder : str or Path
+    folder
         Gets checkpoint.safetensors (and the one before), model.safetensors, config.json, log.jsonl.
-    prior : float
+    prior
         ρ, usually `datasets.density(pieces)`.
-    start : str or Path, optional
+    start
         A trained model to begin with (`Run.begin`).
-    resume : bool
+    resume
         Continue the run in `folder`, with the same data and settings. `config.steps` or
         `config.minutes` may be another total, of a finished run too: the run then goes on to that,
-        and the learning rate with it (`learning.rate_at`).
-    device : str
+        and the learning rate with it (`rate.rate_at`).
+    device
         Of each process. Started by a launcher, the processes share every batch (`devices.Team`).
-    every, save_every : float, optional
-        Seconds between validations, and between checkpoints, which a fault may cost. Not given:
-        300 (or an eighth of `config.minutes`) and 10, but never so often that the one takes more
-        than 5 % of the time and the other more than 2 %.
-    sitting : float, optional
+    every, save_every
+        Seconds between validations, and between checkpoints: work that a fault may cost. By default
+        300 (or an eighth of `config.minutes`) and 10, but never so often that validations take more
+        than 5 % of the time and checkpoints more than 2 %.
+    sitting
         Stop after so many seconds, as Ctrl-C does: the run goes on with `resume`.
-    compiled : bool, optional
-        Use `torch.compile`; not given, where `devices.worth_compiling` says so.
-    progress : bool
-
-    Returns
-    -------
-    Run
+    compiled
+        Use `torch.compile`; by default where `devices.worth_compiling` says so.
 
     Raises
     ------
     TrainingError
         Before any work: a folder that holds a run or files of its names, that another training
         works in or that cannot be written; nothing to resume, other data, other settings; a roll
-        size that the network cannot take. Later: a full disk, a loss that is not finite; the last
+        size that the network cannot take. Later: a full disk, a loss that is not finite. The last
         checkpoint, if there is one, is then whole.
 
     Chapter: 07.
@@ -100,7 +99,7 @@ def train(config, pieces, valid, folder, *, prior, start=None, resume=False, dev
             compiled = devices.worth_compiling(team.device, config)
         run = Run(config, prior, pieces[0].roll.shape[0], team.device, team=team, compiled=compiled)
         run.data = checkpoints.digest(pieces, valid)
-        log = checkpoints.Log(folder)
+        log = Log(folder)
         if start is not None:
             run.begin(start)
         team.in_turn(lambda: _open(run, folder, log, resume))
@@ -110,87 +109,7 @@ def train(config, pieces, valid, folder, *, prior, start=None, resume=False, dev
     return run
 
 
-def _go(run, bank, held_out, pulse, log, stop, progress):
-    """Step after step, until the run is finished or `stop` is set."""
-    from tqdm import tqdm
-
-    config, team, folder = run.config, run.team, log.path.parent
-    with fast(team.device), tqdm(
-        total=round(60 * config.minutes, 1) if config.minutes else config.steps * config.batch,
-        initial=min(run.elapsed, 60 * config.minutes) if config.minutes
-        else run.step * config.batch,
-        unit="s" if config.minutes else "roll", desc="training",
-        disable=not (progress and team.first), smoothing=0.05,
-        bar_format=SECONDS if config.minutes else None,
-    ) as bar:
-        total, since, begun, wait = torch.zeros((), device=team.device), run.step, run.elapsed, 1
-        while not run.finished:
-            total += run.advance(bank)
-            wait -= 1
-            if wait and (config.minutes or run.step < config.steps):
-                continue
-            decision = team.agree(pulse.decide(stop.is_set()) if team.first else None)
-            run.elapsed, wait = decision.elapsed, decision.steps
-            done = run.elapsed if config.minutes else run.step * config.batch
-            bar.update(min(done, bar.total) - bar.n)
-            if decision.look:
-                mean = look(run, total, since, folder)
-                bar.set_postfix(loss=f"{mean:.4f}", refresh=False)
-            if decision.save and team.first:
-                samples, seconds = (run.step - since) * config.batch, run.elapsed - begun
-                row = {"step": run.step, "loss": mean,
-                       "rate": run.rate,
-                       "samples": run.step * config.batch,
-                       "samples_per_second": round(samples / max(seconds, 1e-9), 1),
-                       "seconds": round(seconds, 1), "elapsed": round(run.elapsed, 1)}
-                if decision.validate:
-                    row["valid"] = pulse.timed("validate", lambda: run.validate(held_out))
-                pulse.timed("save", lambda: keep(run, folder, log, row))
-            if decision.save:
-                total.zero_()
-                since, begun = run.step, pulse.elapsed() if team.first else run.elapsed
-            if decision.stop:
-                break
-
-
-@contextlib.contextmanager
-def claimed(folder, team, resume=False):
-    """Keep a folder for this team alone. TrainingError unless a run may begin, or go on, there."""
-    with contextlib.ExitStack() as stack:
-        fault = None
-        if team.first:
-            try:
-                stack.enter_context(checkpoints.lock(folder))
-                check_folder(folder, resume)
-            except TrainingError as error:
-                fault = error
-        if fault := team.agree(fault):
-            raise fault
-        yield
-
-
-def kept(folder):
-    """Whether a folder has a checkpoint, the last or the one before."""
-    return any((folder / name).exists() for name in (checkpoints.NAME, checkpoints.PREVIOUS))
-
-
-def check_folder(folder, resume=False):
-    """Raise TrainingError unless a run may begin, or go on, in a folder."""
-    folder = Path(folder)
-    taken = kept(folder)
-    if folder.is_file():
-        raise TrainingError(f"{folder}: is a file; name a folder")
-    if taken and not resume:
-        raise TrainingError(f"{folder}: already holds a run; add `resume` or name another folder")
-    if resume and not taken:
-        raise TrainingError(f"{folder}: nothing to resume; start the run without `resume`")
-    if not taken and (name := checkpoints.foreign(folder)):
-        raise TrainingError(
-            f"{folder}: holds no run, but a {name} that a run would write over; name another folder"
-        )
-
-
-def _open(run, folder, log, resume):
+def _open(run: Run, folder: Path, log: Log, resume: bool) -> None:
     """Take up a run, or make its folder: the first process's part, and the others' after it."""
     if resume:
         warning = run.restore(folder)
@@ -201,92 +120,96 @@ def _open(run, folder, log, resume):
         return
     try:
         if resume:
-            checkpoints.sweep(folder)
+            sweep(folder)
         log.cut(run.step)
         with files.replacing(folder / "config.json") as temporary:
             facts = asdict(run.config) | {"prior": run.prior}
             temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
-        raise checkpoints.unwritable(folder, error) from None
+        raise unwritable(folder, error) from None
 
 
-def keep(run, folder, log, row):
-    """Write the row and the checkpoint; TrainingError if it cannot be done: a full disk, say."""
+def _go(
+    run: Run,
+    bank: Bank,
+    held_out: Tensor,
+    pulse: Pulse,
+    log: Log,
+    stop: threading.Event,
+    progress: bool,
+) -> None:
+    """Step after step, until the run is finished or `stop` is set."""
+    from tqdm import tqdm
+
+    team, folder, (done, whole) = run.team, log.path.parent, run.progress
+    form = {"unit": "s", "bar_format": SECONDS} if run.config.minutes else {"unit": "roll"}
+    silent = not (progress and team.first)
+    bar = tqdm(None, "training", whole, initial=done, disable=silent, smoothing=0.05, **form)
+    with fast(team.device), bar:
+        total, since, begin, wait = torch.zeros((), device=team.device), run.step, run.elapsed, 1
+        while not run.finished:
+            total += run.advance(bank)
+            wait -= 1
+            if wait and not run.finished:
+                continue
+            decision = pulse.decide(stop.is_set()) if team.first else Decision(run.elapsed)
+            decision = team.agree(decision)
+            run.elapsed, wait = decision.elapsed, decision.steps
+            bar.update(run.progress[0] - bar.n)
+            if decision.look:
+                mean = look(run, total, since, folder)
+                bar.set_postfix(loss=f"{mean:.4f}", refresh=False)
+            if decision.save and team.first:
+                samples, seconds = (run.step - since) * run.config.batch, run.elapsed - begin
+                row = {
+                    "step": run.step,
+                    "loss": mean,
+                    "rate": run.rate,
+                    "samples": run.step * run.config.batch,
+                    "samples_per_second": round(samples / max(seconds, 1e-9), 1),
+                    "seconds": round(seconds, 1),
+                    "elapsed": round(run.elapsed, 1),
+                }
+                if decision.validate:
+                    row["valid"] = pulse.timed("validate", lambda: run.validate(held_out))
+                pulse.timed("save", lambda: keep(run, folder, log, row))
+            if decision.save:
+                total.zero_()
+                since, begin = run.step, pulse.elapsed()
+            if decision.stop:
+                break
+
+
+def keep(run: Run, folder: Path, log: Log, row: dict) -> None:
+    """Write the row and the checkpoint. TrainingError if it cannot be done: a full disk."""
     try:
         log.append(row)
         run.save(folder)
     except OSError as error:
+        room = "the one before is as it was: make room, and go on with `resume`"
+        if not begun(folder):
+            room = "there is none before it: make room, and start again"
         raise TrainingError(
             f"{folder}: the checkpoint of step {run.step} could not be written ({error.strerror}); "
-            + ("the one before is as it was: make room, and go on with `resume`" if kept(folder)
-               else "there is none before it: make room, and start again")
+            + room
         ) from None
 
 
-class Pulse:
-    """When to look at the loss, when to save, when to measure, when to stop: by the clock."""
-
-    def __init__(self, run, every, save_every, sitting):
-        minutes = run.config.minutes
-        self.run, self.sitting, self.begun = run, sitting, time.perf_counter()
-        self.before, self.at = run.elapsed, run.step
-        self.every = every if every is not None else min(300.0, 7.5 * minutes or 300.0)
-        self.save_every = save_every if save_every is not None else 10.0
-        self.shares = {"validate": 0.05 if every is None else None,
-                       "save": 0.02 if save_every is None else None}
-        self.took = {"validate": 0.0, "save": 0.0}
-        self.last = dict.fromkeys(("look", "validate", "save"), self.elapsed())
-
-    def elapsed(self):
-        """Seconds that the run has taken, in all its sittings."""
-        return self.before + time.perf_counter() - self.begun
-
-    def due(self, what, seconds, now):
-        share = self.shares.get(what)
-        rest = self.took[what] / share if share else 0.0
-        return now - self.last[what] >= max(seconds, rest)
-
-    def decide(self, asked):
-        """The Decision after a step; `asked` to stop or not."""
-        run, now = self.run, self.elapsed()
-        decision = Decision(now)
-        done = now >= 60 * run.config.minutes if run.config.minutes else run.finished
-        decision.stop = asked or (self.sitting is not None and now - self.before >= self.sitting)
-        decision.validate = done or (not decision.stop and self.due("validate", self.every, now))
-        decision.save = (
-            done or decision.stop or decision.validate or self.due("save", self.save_every, now)
-        )
-        decision.look = decision.save or run.device.type == "cpu" or now - self.last["look"] > 1
-        for what in self.last:
-            if getattr(decision, what):
-                self.last[what] = now
-        if run.team.size > 1:  # agreeing costs a message: about twice a second will do
-            pace = (now - self.before) / max(run.step - self.at, 1)
-            decision.steps = min(max(int(0.5 / max(pace, 1e-9)), 1), 100)
-        return decision
-
-    def timed(self, what, action):
-        begun = self.elapsed()
-        found = action()
-        self.last[what] = self.elapsed()
-        self.took[what] = self.last[what] - begun
-        return found
-
-
-def look(run, total, since, folder):
-    """The mean loss since a step; TrainingError, by name of the step, if it is not finite."""
+def look(run: Run, total: Tensor, since: int, folder: Path) -> float:
+    """The mean loss since a step. TrainingError, naming the step, if it is not finite."""
     mean, failed = run.team.sum(total).item(), run.team.most(run.failed).item()
     if failed > -1:
+        left = "with nothing kept"
+        if begun(folder):
+            left = f"and {folder / checkpoints.NAME} keeps the last good weights"
         raise TrainingError(
-            f"the loss is not finite at step {failed}: the run stops, "
-            + (f"and {folder / checkpoints.NAME} keeps the last good weights" if kept(folder)
-               else "with nothing kept")
-            + "; a lower `rate` or another `seed` may go further"
+            f"the loss is not finite at step {failed}: the run stops, {left}; a lower `rate` or "
+            "another `seed` may go further"
         )
     return mean / (run.step - since)
 
 
-def fast(device):
+def fast(device: torch.device) -> contextlib.AbstractContextManager:
     """Let cuDNN try which convolution is fastest: sizes never change in a run."""
     if device.type == "cuda":
         return torch.backends.cudnn.flags(enabled=True, benchmark=True)
@@ -294,10 +217,10 @@ def fast(device):
 
 
 @contextlib.contextmanager
-def stopping():
+def stopping() -> Iterator[threading.Event]:
     """An event that a loop ends by, between two steps.
 
-    Ctrl-C sets it, a polite kill, and the end of the terminal unless `nohup` has it ignored.
+    Ctrl-C sets it, a polite kill, and the end of the terminal unless `nohup` ignores that.
     """
     stop, previous = threading.Event(), {}
     if threading.current_thread() is threading.main_thread():

@@ -1,21 +1,19 @@
 """What a network learns in a step: a batch made on the fly, a loss, a step down its gradient.
 
-Thanks to Eq. 8 a noisy roll at any step costs one draw, so nothing noisy is ever stored: clean
-rolls lie on the device as packed bits, and each batch is cut, transposed, noised and prompted
-there. All randomness of step i comes from (seed, i).
+By Eq. 8 a noisy roll at any step costs one draw, so nothing noisy is ever stored. Clean rolls lie
+on the device as packed bits, and each batch is cut, transposed, noised and prompted there. All
+randomness of step i comes from (seed, i).
 
 Chapter: 07 *Training it*.
 """
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from binolab.card import Card
@@ -23,64 +21,36 @@ from binolab.diffusion import kernel, likelihood, prompting
 from binolab.diffusion.loss import loss
 from binolab.model import load, save
 from binolab.music.codec import Codec
-from binolab.networks import NETWORKS
+from binolab.networks import NETWORKS, Denoiser
 from binolab.training import checkpoints, devices
-from binolab.training.checkpoints import TrainingError
-from binolab.training.config import Config
+from binolab.training.batches import Bank
+from binolab.training.checkpoints import Digest
+from binolab.training.config import Config, TrainingError
+from binolab.training.rate import Turn, rate_at
 
 SEED = 1_000_003  # parts the seeds of two runs by more steps than any run has
 
 
-def rate_at(config, step, seconds=0.0, turn=None):
-    """Learning rate of a step: linear warm-up, then half a cosine down to zero.
-
-    Where `config.minutes` is given the cosine follows the `seconds` that the run has taken, and
-    the warm-up ends with a twentieth of them at the latest.
-
-    A run that was given another total when it was resumed goes on as if that had been its total
-    from the beginning. `turn` is the (step, seconds, rate) of that moment: from this rate a second
-    warm-up, of a twentieth of what is left at most, leads to the rate of the new total.
-    """
-    if config.minutes:
-        done = min(seconds / (60 * config.minutes), 1.0)
-        warm = min(max((step + 1) / max(config.warmup, 1), done / 0.05), 1.0)
-        rate = config.rate * warm * 0.5 * (1 + math.cos(math.pi * done))
-    elif step < config.warmup:
-        rate = config.rate * (step + 1) / config.warmup
-    else:
-        done = (step - config.warmup) / max(config.steps - config.warmup, 1)
-        rate = config.rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
-    if turn is None:
-        return rate
-    at, since, before = turn
-    gone = (step + 1 - at) / max(config.warmup, 1)
-    if config.minutes:
-        gone = max(gone, 20 * (seconds - since) / (60 * config.minutes - since))
-    else:
-        gone = max(gone, 20 * (step + 1 - at) / (config.steps - at))
-    return before + (rate - before) * min(gone, 1.0)
-
-
 @dataclass
 class Batch:
-    """What one process learns from in a step, and what it is told: tensors (B, 1, P, L), (B,)."""
+    """What one process learns from in a step: its share of the whole batch."""
 
-    x0: torch.Tensor
-    x_t: torch.Tensor
-    t: torch.Tensor
-    known: torch.Tensor | None
-    free: torch.Tensor
-    cells: torch.Tensor  # free cells in the whole batch, of which this may be a share
+    x0: Tensor  # bits (B, K, P, C)
+    x_t: Tensor
+    t: Tensor  # (B,)
+    known: Tensor | None  # True where the bit of x0 is told
+    free: Tensor  # True where it is to be learned
+    cells: Tensor  # free bits in the whole batch
 
 
 class Logits(nn.Module):
     """A network by the call that training makes."""
 
-    def __init__(self, network):
+    def __init__(self, network: Denoiser):
         super().__init__()
         self.network = network
 
-    def forward(self, x_t, level, known):
+    def forward(self, x_t: Tensor, level: Tensor, known: Tensor | None) -> Tensor:
         return self.network.logits(x_t, level, known)
 
 
@@ -89,20 +59,29 @@ class Run:
 
     Attributes
     ----------
-    model, ema : Denoiser
-    step : int
+    step
         Optimizer steps made.
-    elapsed : float
+    elapsed
         Seconds that they, the validations and the checkpoints took.
-    data : list or None
-        `checkpoints.digest` of the music, where it is known: a run is resumed with the same.
-    turn : (step, seconds, rate) or None
+    data
+        The music, where it is known: a run is resumed with the same.
+    turn
         Where the run was last given another total (`rate_at`).
     """
 
-    data = turn = None
+    data: Digest | None = None
+    turn: Turn | None = None
 
-    def __init__(self, config, prior, pitches, device, *, team=None, compiled=False):
+    def __init__(
+        self,
+        config: Config,
+        prior: float | list,
+        pitches: int,
+        device: torch.device,
+        *,
+        team: devices.Team | None = None,
+        compiled: bool = False,
+    ):
         arguments = dict(config.arguments)
         self.codec = Codec(config.ticks, config.grid or config.ticks)
         if config.network != "UNet":
@@ -120,32 +99,31 @@ class Run:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.model, self.ema = (NETWORKS[config.network](**arguments) for _ in range(2))
-        check_size(self.model, pitches, config, self.codec.span)
+        config.check_size(pitches, self.model.stride * self.codec.span)
         self.ema.load_state_dict(self.model.state_dict())
         form = torch.channels_last if config.network == "UNet" else torch.contiguous_format
         for network in (self.model, self.ema.eval()):
             network.to(device=device, memory_format=form)  # type: ignore[call-overload]
         self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=config.rate, betas=(0.9, 0.99), weight_decay=config.decay,
-            fused=True,
+            self.model.parameters(), config.rate, (0.9, 0.99), weight_decay=config.decay, fused=True
         )
         self.precision = devices.precision(device, config)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
-        self.card = Card(  # checks: what could not be read again is not trained
-            config.network, arguments, prior, list(config.schedule), config.T, config.low, pitches,
-            config.ticks, config.length, self.codec.grid, config.planes,
-        )
+        told = {k: getattr(config, k) for k in ("network", "T", "low", "ticks", "length", "planes")}
+        told |= {"schedule": list(config.schedule), "grid": self.codec.grid}
+        # It checks: what could not be read again is not trained.
+        self.card = Card(arguments=arguments, prior=prior, pitches=pitches, **told)
         self.rho = self.card.rho(device)
         self.alpha_bar = self.card.alpha_bar().float().to(device)
         self.failed = torch.full((), -1, device=device)  # first step whose loss was not finite
-        self.call = self.team.wrap(Logits(self.model))
-        self.call = torch.compile(self.call) if compiled else self.call
+        call = self.team.wrap(Logits(self.model))
+        self.call = torch.compile(call) if compiled else call
 
-    def begin(self, name):
+    def begin(self, name: str | Path) -> None:
         """Take over the weights of a trained network (`model.load`), to train them further.
 
-        What that network lacks, a block more say, begins as it was made: nearly the identity.
-        Raises TrainingError when the two do not fit.
+        What that network lacks, one more block for example, begins as it was made: nearly the
+        identity. Raises TrainingError when the two do not fit.
         """
         trained: nn.Module = load(name).network  # type: ignore[assignment]
         try:
@@ -158,23 +136,30 @@ class Run:
         self.card = replace(self.card, start=Path(name).stem)
 
     @property
-    def finished(self):
-        if self.config.minutes:
-            return self.elapsed >= 60 * self.config.minutes
-        return self.step >= self.config.steps
+    def finished(self) -> bool:
+        done, total = self.progress
+        return done >= total
 
     @property
-    def rate(self):
+    def progress(self) -> tuple[float, float]:
+        """How far the run has come, and how far it goes: in seconds, or else in rolls."""
+        config = self.config
+        if config.minutes:
+            return min(self.elapsed, 60 * config.minutes), 60 * config.minutes
+        return self.step * config.batch, config.steps * config.batch
+
+    @property
+    def rate(self) -> float:
         """The learning rate of the next step."""
         return rate_at(self.config, self.step, self.elapsed, self.turn)
 
-    def autocast(self):
+    def autocast(self) -> torch.autocast:
         """The precision in which the network computes (`devices.precision`)."""
         return torch.autocast(
             self.device.type, self.precision or torch.bfloat16, enabled=self.precision is not None
         )
 
-    def draw(self, bank):
+    def draw(self, bank: Bank) -> Batch:
         """The step's batch: cut, noised and prompted, of which this process gets its share.
 
         Every process of a team draws the whole: that is cheap, and makes N processes one run.
@@ -186,36 +171,35 @@ class Run:
         known = None
         if config.prompts:
             sounding = self.codec.sounding(x0)
-            known = self.codec.spread(
-                prompting.random_prompts(sounding, config.prompts, generator))
+            prompts = prompting.random_prompts(sounding, config.prompts, generator)
+            known = self.codec.spread(prompts)
         x_t = kernel.forward(x0, self.alpha_bar[t], self.rho, generator)
         if known is not None:
             x_t = torch.where(known, x0, x_t)
         free = torch.ones_like(x0, dtype=torch.bool) if known is None else ~known
-        share = self.team.share
-        return Batch(share(x0), share(x_t), share(t), known if known is None else share(known),
-                     share(free), free.sum())
+        share, told = self.team.share, None if known is None else self.team.share(known)
+        return Batch(share(x0), share(x_t), share(t), told, share(free), free.sum())
 
-    def cost(self, batch):
-        """The loss of a batch, a tensor: this process's part of the whole batch's mean."""
+    def cost(self, batch: Batch) -> Tensor:
+        """The loss of a batch: this process's part of the whole batch's mean."""
         config, level = self.config, self.alpha_bar[batch.t]
         cuda = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda), self.autocast():
             # dropout has no generator; each process of a team has its own
             torch.manual_seed(config.seed * SEED + self.step + (self.team.rank << 40))
             logits = self.call(batch.x_t, level, batch.known)
-        if config.loss == "bound":  # T terms, one drawn: nats a cell
+        if config.loss == "bound":  # T terms, of which one is drawn: nats a bit
             h, before = torch.sigmoid(logits.double()), self.alpha_bar[batch.t - 1]
             terms = likelihood.step_term(h, batch.x0, batch.x_t, before, level, self.rho)
             return config.T * (terms * batch.free).sum() / batch.cells.clamp(min=1)
         return loss(logits.float(), batch.x0, batch.free, config.loss, batch.cells)
 
-    def differentiate(self, value):
+    def differentiate(self, value: Tensor) -> None:
         """The gradient of a `cost`."""
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(value * self.team.size).backward()  # a team takes the mean of gradients
 
-    def descend(self, value):
+    def descend(self, value: Tensor) -> None:
         """A step down the gradient; the average follows."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate
@@ -233,7 +217,7 @@ class Run:
                 list(self.ema.parameters()), list(self.model.parameters()), 1 - keep
             )
 
-    def advance(self, bank):
+    def advance(self, bank: Bank) -> Tensor:
         """One optimizer step. Returns the loss as a tensor, so that no GPU waits for it."""
         self.model.train()
         value = self.cost(self.draw(bank))
@@ -242,68 +226,62 @@ class Run:
         return value.detach()
 
     @torch.no_grad()
-    def validate(self, x0, levels=10):
-        """The averaged network on held-out rolls, in nats a roll, with fixed noise.
+    def validate(self, x0: Tensor, levels: int = 10) -> dict[str, float]:
+        """What the averaged network makes of held-out rolls, with fixed noise: nats a roll.
 
-        Returns {ᾱ rounded to 4 digits: BCE there} at `levels` noise levels, and "bound": the
-        likelihood bound, from as many of its terms.
+        Names are ᾱ to four digits, with the cross-entropy there, at so many levels; and "bound",
+        the likelihood bound from as many of its terms.
         """
         x0 = self.codec.encode(x0)
         generator = torch.Generator(self.device).manual_seed(1)
-        found = {}
+        costs = {}
         for t in torch.linspace(0, self.config.T, levels + 1).round().long()[1:]:
             level = self.alpha_bar[t].expand(len(x0))
             x_t = kernel.forward(x0, level, self.rho, generator)
             with self.autocast():
                 logits = self.ema.logits(x_t, level)
             nats = F.binary_cross_entropy_with_logits(logits.float(), x0, reduction="sum")
-            found[f"{level[0].item():.4f}"] = round(nats.item() / len(x0), 3)
+            costs[f"{level[0].item():.4f}"] = round(nats.item() / len(x0), 3)
         bound = likelihood.bound(
             self.ema, x0, self.alpha_bar, prior=self.rho, steps=levels, generator=generator
         )
-        return found | {"bound": round(bound.per_roll.value, 3)}
+        return costs | {"bound": round(bound.per_roll.value, 3)}
 
-    def save(self, folder):
+    def save(self, folder: Path) -> None:
         """Write `model.safetensors` (what to use), then the checkpoint (everything)."""
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         tensors |= {f"ema.{k}": v for k, v in self.ema.state_dict().items()}
         for i, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{i}.{k}": v for k, v in state.items()}
         tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-        facts = {"step": self.step, "elapsed": self.elapsed, "config": asdict(self.config),
-                 "prior": self.prior, "scaler": self.scaler.state_dict(), "data": self.data,
-                 "turn": self.turn}
+        facts = {k: getattr(self, k) for k in ("step", "elapsed", "prior", "data", "turn")}
+        facts |= {"config": asdict(self.config), "scaler": self.scaler.state_dict()}
         card = replace(self.card, trained=asdict(self.config) | {"step": self.step})
         save(folder / "model.safetensors", self.ema, card)
         checkpoints.write(folder, tensors, facts)
 
-    @checkpoints.fitting
-    def restore(self, folder):
+    def restore(self, folder: Path) -> str | None:
         """Take up a run where its checkpoint left it; a damaged one, where the one before did.
 
-        Returns what was wrong, or None. Raises TrainingError when there is no checkpoint that is
-        whole, or it was made with other data or settings. Its total alone, of steps or minutes,
-        may be another, if that is more than the run has had (`rate_at`).
+        Returns what was wrong, if anything. Raises TrainingError when there is no checkpoint that
+        is whole, or it was made with other data or settings. The total alone, of steps or minutes,
+        may be another, if it is more than the run has had (`rate_at`).
         """
-        stored, facts, warning = checkpoints.read(folder)
-        path = folder / checkpoints.NAME
-        if changed := checkpoints.difference(facts.get("data"), self.data):
-            raise TrainingError(
-                f"{folder}: the data changed since the run began: {changed}; resume with the same, "
-                f"or begin another run with `start` {folder}"
-            )
-        given = asdict(Config()) | facts["config"]  # an older checkpoint knows fewer settings
-        mine = json.loads(json.dumps(asdict(self.config) | {"prior": self.prior}))
-        theirs = json.loads(json.dumps(given | {"prior": facts["prior"]}))
-        other = sorted(
-            k for k in mine if k not in ("steps", "minutes") and mine[k] != theirs.get(k)
-        )
-        if other:
-            raise TrainingError(
-                f"{path}: was made with another {', '.join(other)}; "
-                "resume with the same settings and data"
-            )
+        with checkpoints.fitting(folder):
+            stored, facts, warning = checkpoints.read(folder)
+            before = checkpoints.same_run(folder, facts, self.config, self.prior, self.data)
+            self._take_up(stored, facts)
+            if before.total != self.config.total:
+                if self.finished:
+                    raise TrainingError(
+                        f"{folder}: the run has had {self.step} steps in {self.elapsed / 60:.3g} "
+                        "minutes; give `steps` or `minutes` that are more"
+                    )
+                rate = rate_at(before, self.step, self.elapsed, self.turn)
+                self.turn = (self.step, self.elapsed, rate)
+        return warning
 
+    def _take_up(self, stored: checkpoints.Tensors, facts: dict) -> None:
         def part(name):
             return {k.removeprefix(name): v for k, v in stored.items() if k.startswith(name)}
 
@@ -321,29 +299,3 @@ class Run:
             self.scaler.load_state_dict(facts["scaler"])
         self.step, self.elapsed = facts["step"], facts.get("elapsed", 0.0)
         self.turn = facts.get("turn")
-        before = replace(self.config, steps=theirs["steps"], minutes=theirs["minutes"])
-        if before.total != self.config.total:
-            if self.finished:
-                raise TrainingError(
-                    f"{folder}: the run has had {self.step} steps in {self.elapsed / 60:.3g} "
-                    "minutes; give `steps` or `minutes` that are more"
-                )
-            rate = rate_at(before, self.step, self.elapsed, self.turn)
-            self.turn = (self.step, self.elapsed, rate)
-        return warning
-
-
-def check_size(model, pitches, config, span=1):
-    """Raise TrainingError, with the remedy, for a roll that a network cannot take."""
-    stride = model.stride * span
-    if config.length % stride:
-        raise TrainingError(
-            f"a window of {config.length} ticks: {config.network} takes multiples of {stride}"
-        )
-    if config.network == "UNet" and pitches % stride:
-        fewer, more = pitches // stride * stride, -(-pitches // stride) * stride
-        raise TrainingError(
-            f"rolls of {pitches} pitches: the UNet halves them {len(model.down)} times and takes "
-            f"multiples of {stride}; `pitches` {more} can be taken"
-            + (f", or {fewer}" if fewer else "")
-        )

@@ -43,7 +43,8 @@ CHROMIUM = chromium()
 if CHROMIUM is None:
     pytest.skip(
         "no Chromium to try the pages in: `.venv/bin/playwright install chromium` gets one; or "
-        "name yours in the variable CHROMIUM", allow_module_level=True,
+        "name yours in the variable CHROMIUM",
+        allow_module_level=True,
     )
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,19 +15,31 @@ import numpy as np
 import pretty_midi
 import pytest
 import torch
+from tiny import TINY
 
 from binolab import files
 from binolab.cli import main as cli
-from binolab.cli import train
+from binolab.cli import results
 from binolab.diffusion import prompting
 from binolab.evaluation import page, report
 from binolab.model import load, save
 from binolab.music import rolls
-from binolab.training.config import PRESETS
 from binolab.training.step import Run
 
+pytestmark = pytest.mark.usefixtures("tiny_preset")
+AS_SCRIPT = str(Path(__file__).parents[1] / "tiny.py")  # the command line, with it as a preset
+
 MELODY = [
-    (67, 1), (67, 1), (69, 0.5), (71, 0.5), (72, 2), (71, 1), (69, 1), (67, 2), (64, 1), (67, 2)
+    (67, 1),
+    (67, 1),
+    (69, 0.5),
+    (71, 0.5),
+    (72, 2),
+    (71, 1),
+    (69, 1),
+    (67, 2),
+    (64, 1),
+    (67, 2),
 ]
 
 
@@ -48,8 +61,7 @@ def write_melody(path, *, resolution=220, repeat=1, velocity=91):
 def model(tmp_path_factory):
     """Weights of the real network's kind, tiny and untrained: the plumbing does not care."""
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    config = PRESETS["tiny"]
-    run = Run(config, 0.07, 56, torch.device("cpu"))
+    run = Run(TINY, 0.07, 56, torch.device("cpu"))
     save(path, run.model, run.card)
     return str(path)
 
@@ -67,7 +79,9 @@ def notes_of(path, name=None):
     midi = pretty_midi.PrettyMIDI(str(path))
     return sorted(
         (n.pitch, round(n.start, 3), round(n.end, 3), n.velocity)
-        for i in midi.instruments if name is None or i.name == name for n in i.notes
+        for i in midi.instruments
+        if name is None or i.name == name
+        for n in i.notes
     )
 
 
@@ -90,15 +104,40 @@ COMMANDS = {
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_writes_midi_at_the_input_s_tempo(command, melody, model, tmp_path, capsys):
     out = tmp_path / "out.mid"
-    assert run(command, melody, "-o", out, "--model", model, "--steps", 4, "--seed", 3,
-               *COMMANDS[command]) == 0
+    assert (
+        run(
+            command,
+            melody,
+            "-o",
+            out,
+            "--model",
+            model,
+            "--steps",
+            4,
+            "--seed",
+            3,
+            *COMMANDS[command],
+        )
+        == 0
+    )
     assert "seed 3" in capsys.readouterr().out
     given, made = pretty_midi.PrettyMIDI(str(melody)), pretty_midi.PrettyMIDI(str(out))
     np.testing.assert_allclose(made.get_tempo_changes(), given.get_tempo_changes())
     assert made.resolution == given.resolution
     again = tmp_path / "again.mid"
-    run(command, melody, "-o", again, "--model", model, "--steps", 4, "--seed", 3,
-        *COMMANDS[command])
+    run(
+        command,
+        melody,
+        "-o",
+        again,
+        "--model",
+        model,
+        "--steps",
+        4,
+        "--seed",
+        3,
+        *COMMANDS[command],
+    )
     assert out.read_bytes() == again.read_bytes()
 
 
@@ -111,8 +150,19 @@ def test_given_notes_come_out_unchanged(melody, model, tmp_path):
         "infill": lambda n: n[2] <= 4 * beat or n[1] >= 8 * beat,
     }.items():
         out = tmp_path / f"{command}.mid"
-        run(command, melody, "-o", out, "--model", model, "--steps", 3,
-            "--sampler", "posterior", *COMMANDS[command])  # a polish leaves an untrained one silent
+        run(
+            command,
+            melody,
+            "-o",
+            out,
+            "--model",
+            model,
+            "--steps",
+            3,
+            "--sampler",
+            "posterior",
+            *COMMANDS[command],
+        )  # a polish leaves an untrained one silent
         violin, kept = notes_of(out, "Violin"), {n for n in given if stays(n)}
         cut = {(n[0], n[1], n[3]) for n in given if not stays(n)}  # of these the end may differ
         assert kept <= set(violin) and len(violin) == len(set(violin)), command
@@ -137,8 +187,21 @@ def test_a_last_note_held_a_little_long_fits_the_window(melody, model, tmp_path)
     midi.instruments[0].notes[-1].end = 16.05 * 60 / 92
     midi.write(str(tmp_path / "long.mid"))
     out = tmp_path / "out.mid"
-    assert run("complete", tmp_path / "long.mid", "-o", out, "--model", model, "--steps", 2,
-               "--keep", 8) == 0
+    assert (
+        run(
+            "complete",
+            tmp_path / "long.mid",
+            "-o",
+            out,
+            "--model",
+            model,
+            "--steps",
+            2,
+            "--keep",
+            8,
+        )
+        == 0
+    )
 
 
 @pytest.mark.parametrize(
@@ -169,13 +232,32 @@ def test_strength_zero_changes_nothing(melody, model, tmp_path):
 
 @pytest.mark.slow
 def test_generate_numbers_its_files_and_draws_and_plays(model, tmp_path):
-    assert run("generate", "-o", tmp_path / "new.mid", "--n", 2, "--steps", 2, "--model", model,
-               "--sampler", "posterior", "--plot", "--audio", "--tempo", 90) == 0
+    assert (
+        run(
+            "generate",
+            "-o",
+            tmp_path / "new.mid",
+            "--n",
+            2,
+            "--steps",
+            2,
+            "--model",
+            model,
+            "--sampler",
+            "posterior",
+            "--plot",
+            "--audio",
+            "--tempo",
+            90,
+        )
+        == 0
+    )
     names = sorted(p.name for p in tmp_path.iterdir())
     assert names == [f"new-{i}.{end}" for i in (1, 2) for end in ("mid", "mp3", "png")]
     assert (tmp_path / "new-1.png").read_bytes()[:4] == b"\x89PNG"
     assert pretty_midi.PrettyMIDI(str(tmp_path / "new-1.mid")).get_tempo_changes()[1][0] == (
-        pytest.approx(90, abs=1e-3))
+        pytest.approx(90, abs=1e-3)
+    )
     import soundfile
 
     assert soundfile.info(tmp_path / "new-1.mp3").duration > 1
@@ -185,17 +267,50 @@ def test_a_longer_piece_is_worked_on_whole_or_in_part(model, tmp_path):
     piece = write_melody(tmp_path / "long.mid", repeat=3)
     out = tmp_path / "out.mid"
     for more, last in ([], 48), (["--at", 16, "--beats", 8], 24), (["--at", "bar:9"], 48):
-        assert run("vary", piece, "-o", out, "--model", model, "--steps", 2, "--strength", 1,
-                   "--sampler", "posterior", *more) == 0
+        assert (
+            run(
+                "vary",
+                piece,
+                "-o",
+                out,
+                "--model",
+                model,
+                "--steps",
+                2,
+                "--strength",
+                1,
+                "--sampler",
+                "posterior",
+                *more,
+            )
+            == 0
+        )
         first = 0 if not more else 16 if more[1] == 16 else 32
         beat = 60 / 92
-        inside = [n for n in notes_of(piece)
-                  if first * beat <= n[1] + 0.005 and n[2] <= last * beat + 0.005]
+        inside = [
+            n
+            for n in notes_of(piece)
+            if first * beat <= n[1] + 0.005 and n[2] <= last * beat + 0.005
+        ]
         others = [n for n in notes_of(piece) if n not in inside]
         assert set(others) <= set(notes_of(out, "Violin")), more
         assert not set(inside) & set(notes_of(out, "Violin")) or not inside, more
-    run("infill", piece, "-o", out, "--model", model, "--steps", 2, "--at", 12,
-        "--from", 14, "--to", 18)
+    run(
+        "infill",
+        piece,
+        "-o",
+        out,
+        "--model",
+        model,
+        "--steps",
+        2,
+        "--at",
+        12,
+        "--from",
+        14,
+        "--to",
+        18,
+    )
     beat = 60 / 92
     stays = [n for n in notes_of(piece) if n[2] <= 14 * beat or n[1] >= 18 * beat]
     assert notes_of(out, "Violin") == stays
@@ -293,8 +408,9 @@ def test_full_disk_leaves_nothing(melody, model, tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(Path, "write_bytes", full)
     out = tmp_path / "out.mid"
-    assert "No space left" in fault(capsys, "vary", melody, "-o", out, "--model", model,
-                                    "--steps", 2)
+    assert "No space left" in fault(
+        capsys, "vary", melody, "-o", out, "--model", model, "--steps", 2
+    )
     assert sorted(p.name for p in tmp_path.iterdir()) == ["melody.mid"]
 
 
@@ -302,7 +418,9 @@ def test_full_disk_leaves_nothing(melody, model, tmp_path, capsys, monkeypatch):
 
 
 BLOCKED = {  # what stands in the way, and what is asked
-    "a-2.mid": ["--n", 3], "a.png": ["--plot"], "a.mp3": ["--audio"],
+    "a-2.mid": ["--n", 3],
+    "a.png": ["--plot"],
+    "a.mp3": ["--audio"],
     "a-3.mp3": ["--n", 3, "--audio"],
 }
 
@@ -342,8 +460,19 @@ def test_where_one_of_several_cannot_be_written_none_appears(model, tmp_path, ca
         return write(self, data)
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    assert "No space left" in fault(capsys, "generate", "-o", tmp_path / "a.mid", "--model", model,
-                                    "--n", 3, "--steps", 1, "--plot")
+    assert "No space left" in fault(
+        capsys,
+        "generate",
+        "-o",
+        tmp_path / "a.mid",
+        "--model",
+        model,
+        "--n",
+        3,
+        "--steps",
+        1,
+        "--plot",
+    )
     assert [p.name for p in tmp_path.iterdir()] == ["a-1.mid"]
     assert (tmp_path / "a-1.mid").read_bytes() == b"old"
 
@@ -383,7 +512,7 @@ def test_a_fine_clock_takes_many_beats_or_says_how_many(model, tmp_path, capsys)
 
 
 def test_what_cannot_be_played_is_refused_before_the_work(tmp_path, capsys):
-    run_ = Run(PRESETS["tiny"], 0.07, 56, torch.device("cpu"))
+    run_ = Run(TINY, 0.07, 56, torch.device("cpu"))
     save(tmp_path / "high.safetensors", run_.model, dataclasses.replace(run_.card, low=72))
     save(tmp_path / "low.safetensors", run_.model, run_.card)
     before = sorted(tmp_path.iterdir())
@@ -392,8 +521,16 @@ def test_what_cannot_be_played_is_refused_before_the_work(tmp_path, capsys):
         ("low", ["--beats", 2001, "--steps", 100_000], "the piece lasts 20.0 minutes"),
         ("low", ["--beats", 201, "--tempo", 10], "the piece lasts 20.1 minutes"),
     ):
-        said = fault(capsys, "generate", "-o", tmp_path / "a.mid", "--audio", "--model",
-                     tmp_path / f"{name}.safetensors", *more)
+        said = fault(
+            capsys,
+            "generate",
+            "-o",
+            tmp_path / "a.mid",
+            "--audio",
+            "--model",
+            tmp_path / f"{name}.safetensors",
+            *more,
+        )
         assert says in said and "--audio" in said
     assert sorted(tmp_path.iterdir()) == before
 
@@ -430,25 +567,51 @@ def test_names_cannot_steer_the_terminal(model, tmp_path, capfd):
 
 def test_a_locale_of_few_letters_fails_nothing(model, tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "binolab", "generate", "-o", "Prélude ♯.mid", "--model", model,
-         "--steps", "1", "--seed", "1"],
-        cwd=tmp_path, capture_output=True, env=os.environ | PATHS | {"PYTHONIOENCODING": "ascii"},
+        [
+            sys.executable,
+            "-m",
+            "binolab",
+            "generate",
+            "-o",
+            "Prélude ♯.mid",
+            "--model",
+            model,
+            "--steps",
+            "1",
+            "--seed",
+            "1",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        env=os.environ | PATHS | {"PYTHONIOENCODING": "ascii"},
     )
     assert done.returncode == 0 and done.stdout.strip() == rb"Pr\xe9lude \u266f.mid  (seed 1)"
 
 
-@pytest.mark.parametrize("world, command, speaks", [
-    (None, "vary", True), ("1", "vary", True), ("2", "vary", True), (None, "train", True),
-    ("", "train", True), ("1", "train", True), ("few", "train", True), ("2", "train", False),
-])
-def test_a_rank_silences_only_one_of_several_that_train(world, command, speaks, tmp_path, capsys,
-                                                        monkeypatch):
+@pytest.mark.parametrize(
+    "world, command, speaks",
+    [
+        (None, "vary", True),
+        ("1", "vary", True),
+        ("2", "vary", True),
+        (None, "train", True),
+        ("", "train", True),
+        ("1", "train", True),
+        ("few", "train", True),
+        ("2", "train", False),
+    ],
+)
+def test_a_rank_silences_only_one_of_several_that_train(
+    world, command, speaks, tmp_path, capsys, monkeypatch
+):
     monkeypatch.setenv("RANK", "1")
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     if world is not None:
         monkeypatch.setenv("WORLD_SIZE", world)
-    asked = {"vary": ["vary", tmp_path / "no.mid", "-o", tmp_path / "out.mid"],
-             "train": ["train", "--data", tmp_path, "--out", tmp_path / "r", "--steps", 0]}
+    asked = {
+        "vary": ["vary", tmp_path / "no.mid", "-o", tmp_path / "out.mid"],
+        "train": ["train", "--data", tmp_path, "--out", tmp_path / "r", "--steps", 0],
+    }
     assert run(*asked[command]) == 2
     assert bool(capsys.readouterr().err) == speaks
 
@@ -459,8 +622,9 @@ PATHS = {"PYTHONPATH": str(Path(cli.__file__).parents[2])}
 def test_the_package_is_a_command(tmp_path):
     def said(*arguments):
         command = [sys.executable, "-m", "binolab", *arguments]
-        return subprocess.run(command, cwd=tmp_path, text=True, capture_output=True,
-                              env=os.environ | PATHS)
+        return subprocess.run(
+            command, cwd=tmp_path, text=True, capture_output=True, env=os.environ | PATHS
+        )
 
     assert said("--version").stdout.startswith("binolab ")
     assert said("--help").stdout.startswith("usage: binolab ")
@@ -491,14 +655,16 @@ def test_train_on_a_folder_then_generate(tmp_path, capfd, monkeypatch):
     card = load(out).card
     assert card.pitches % 8 == 0 and card.low <= 64 and 72 < card.low + card.pitches
     before = (out / "report.json").read_bytes()
-    assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 3,
-               "--resume") == 0
+    assert (
+        run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 3, "--resume")
+        == 0
+    )
     assert (out / "report.json").read_bytes() == before  # nothing was left to do
     assert run("generate", "-o", tmp_path / "new.mid", "--model", out, "--steps", 2) == 0
     assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 3) == 2
     resumed = ["train", "--data", data, "--out", out, "--preset", "tiny", "--resume"]
     with monkeypatch.context() as patch:
-        patch.setattr(train, "curve", interrupted)
+        patch.setattr(results, "curve", interrupted)
         assert run(*resumed, "--steps", 5) == 130  # two steps more
     told = capfd.readouterr()
     assert "step 5 of 5; finished" in told.out and f"{out / 'samples'}: 4 pieces" in told.out
@@ -522,80 +688,178 @@ def interrupted(*_):
 def test_a_locale_without_the_letter_fails_no_finished_run(tmp_path, monkeypatch):
     data, said = midi_files(tmp_path / "data", 2), io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(said, encoding="ascii"))
-    assert run("train", "--data", data, "--out", tmp_path / "Größe", "--preset", "tiny",
-               "--steps", 1, "--no-evaluation") == 0
+    assert (
+        run(
+            "train",
+            "--data",
+            data,
+            "--out",
+            tmp_path / "Größe",
+            "--preset",
+            "tiny",
+            "--steps",
+            1,
+            "--no-evaluation",
+        )
+        == 0
+    )
     sys.stdout.flush()
     assert b"Gr\\xf6\\xdfe: step 1 of 1; finished" in said.getvalue()
 
 
 def test_train_faults(tmp_path, capsys):
     assert "no such folder" in fault(
-        capsys, "train", "--data", tmp_path / "no", "--out", tmp_path / "r")
+        capsys, "train", "--data", tmp_path / "no", "--out", tmp_path / "r"
+    )
     assert "no usable MIDI" in fault(
-        capsys, "train", "--data", _folder(tmp_path / "empty"), "--out", tmp_path / "r")
+        capsys, "train", "--data", _folder(tmp_path / "empty"), "--out", tmp_path / "r"
+    )
     data = midi_files(tmp_path / "data", 2)
     capsys.readouterr()
     tiny = ["train", "--data", data, "--out", tmp_path / "r", "--preset", "tiny"]
     for more, said in (
-        (["--resume"], "nothing to resume"), (["--minutes", 0], "--minutes must be more than 0"),
-        (["--minutes", 1, "--steps", 5], "give one of them"), (["--prior", 1], "--prior"),
+        (["--resume"], "nothing to resume"),
+        (["--minutes", 0], "--minutes must be more than 0"),
+        (["--minutes", 1, "--steps", 5], "give one of them"),
+        (["--prior", 1], "--prior"),
         (["--start", "nowhere"], "no such model"),
         (["--low", 70, "--pitches", 8], "no usable MIDI"),
     ):
         run(*tiny, *more)
         assert said in capsys.readouterr().err.splitlines()[-1]
     assert "for folders" in fault(
-        capsys, "train", "--data", "chorales", "--out", tmp_path / "r", "--low", 40)
+        capsys, "train", "--data", "chorales", "--out", tmp_path / "r", "--low", 40
+    )
     assert not (tmp_path / "r").exists()
 
 
 def test_train_takes_range_and_prior(tmp_path, capsys):
     data, out = midi_files(tmp_path / "data", 2), tmp_path / "run"
-    assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--steps", 1, "--low", 60,
-               "--pitches", 24, "--prior", 0.25, "--no-evaluation") == 0
+    assert (
+        run(
+            "train",
+            "--data",
+            data,
+            "--out",
+            out,
+            "--preset",
+            "tiny",
+            "--steps",
+            1,
+            "--low",
+            60,
+            "--pitches",
+            24,
+            "--prior",
+            0.25,
+            "--no-evaluation",
+        )
+        == 0
+    )
     card = load(out).card
     assert (card.low, card.pitches, card.prior) == (60, 24, 0.25)
     assert not (out / "samples").exists()
     more = tmp_path / "more"  # the range of the network that it begins with
-    assert run("train", "--data", data, "--out", more, "--preset", "tiny", "--steps", 1, "--start",
-               out, "--no-evaluation") == 0
+    assert (
+        run(
+            "train",
+            "--data",
+            data,
+            "--out",
+            more,
+            "--preset",
+            "tiny",
+            "--steps",
+            1,
+            "--start",
+            out,
+            "--no-evaluation",
+        )
+        == 0
+    )
     assert load(more).card.low == 60
 
 
 def test_start_brings_its_own_network_and_range(model, tmp_path, capsys):
     data, out = midi_files(tmp_path / "data", 2), tmp_path / "run"
-    assert run("train", "--data", data, "--out", out, "--start", model, "--steps", 1,
-               "--batch", 2, "--no-evaluation") == 0
+    assert (
+        run(
+            "train",
+            "--data",
+            data,
+            "--out",
+            out,
+            "--start",
+            model,
+            "--steps",
+            1,
+            "--batch",
+            2,
+            "--no-evaluation",
+        )
+        == 0
+    )
     capsys.readouterr()
-    assert load(out).card.arguments["width"] == PRESETS["tiny"].arguments["width"]
-    says = fault(capsys, "train", "--data", data, "--out", tmp_path / "r", "--start", model,
-                 "--pitches", 64)
+    assert load(out).card.arguments["width"] == TINY.arguments["width"]
+    says = fault(
+        capsys, "train", "--data", data, "--out", tmp_path / "r", "--start", model, "--pitches", 64
+    )
     assert "56 pitches" in says and "leave out --pitches" in says
 
 
 @pytest.mark.slow
 def test_train_for_so_many_minutes(tmp_path, capsys):
     data, out = midi_files(tmp_path / "data", 2), tmp_path / "run"
-    assert run("train", "--data", data, "--out", out, "--preset", "tiny", "--minutes", 0.02,
-               "--no-evaluation") == 0
+    assert (
+        run(
+            "train",
+            "--data",
+            data,
+            "--out",
+            out,
+            "--preset",
+            "tiny",
+            "--minutes",
+            0.02,
+            "--no-evaluation",
+        )
+        == 0
+    )
     rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-    assert rows[-1]["rate"] == 0 and rows[-1]["elapsed"] >= 1.2 and "0.02 minutes; finished" in (
-        capsys.readouterr().out)
+    assert (
+        rows[-1]["rate"] == 0
+        and rows[-1]["elapsed"] >= 1.2
+        and "0.02 minutes; finished" in (capsys.readouterr().out)
+    )
 
 
 def test_how_much_is_measured_follows_the_budget():
 
-    assert train.sized(0) == (4, False) and train.sized(300) == (13, False)
-    assert train.sized(95 * 10) == (10, True) and train.sized(10**9) == (64, True)
+    assert results.sized(0) == (4, False) and results.sized(300) == (13, False)
+    assert results.sized(95 * 10) == (10, True) and results.sized(10**9) == (64, True)
 
 
 @pytest.mark.slow
 def test_ctrl_c_leaves_a_run_that_resumes(tmp_path):
     data, out = midi_files(tmp_path / "data", 2), tmp_path / "run"
-    command = [sys.executable, "-m", "binolab", "train", "--data", str(data), "--out", str(out),
-               "--preset", "tiny", "--steps", "100000", "--every", "0.2"]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               text=True)
+    command = [
+        sys.executable,
+        AS_SCRIPT,
+        "train",
+        "--data",
+        str(data),
+        "--out",
+        str(out),
+        "--preset",
+        "tiny",
+        "--steps",
+        "100000",
+        "--every",
+        "0.2",
+    ]
+    process = subprocess.Popen(
+        command, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    )
     deadline = time.time() + 60
     while not (out / "log.jsonl").exists() and time.time() < deadline:
         time.sleep(0.1)
@@ -608,13 +872,17 @@ def test_ctrl_c_leaves_a_run_that_resumes(tmp_path):
 
 
 def test_help_is_worth_reading():
-    said = subprocess.run([sys.executable, "-m", "binolab", "--help"], capture_output=True,
-                          text=True, check=True).stdout
+    said = subprocess.run(
+        [sys.executable, "-m", "binolab", "--help"], capture_output=True, text=True, check=True
+    ).stdout
     for command in ("generate", "complete", "infill", "harmonize", "vary", "train", "evaluate"):
         assert command in said
-    assert "None" not in subprocess.run(
-        [sys.executable, "-m", "binolab", "vary", "--help"], capture_output=True, text=True
-    ).stdout
+    assert (
+        "None"
+        not in subprocess.run(
+            [sys.executable, "-m", "binolab", "vary", "--help"], capture_output=True, text=True
+        ).stdout
+    )
 
 
 def test_installed_command():
@@ -655,6 +923,46 @@ def test_evaluate_writes_the_same_report_again(model, tmp_path, capsys):
     assert {p.name for p in tmp_path.iterdir()} == made | {"data"}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_data_is_maestro_for_evaluate_too(split, model, tmp_path, monkeypatch):
+    monkeypatch.setenv("BINOLAB_CACHE", str(tmp_path / "cache"))
+    root = chords(tmp_path / "archive", 21)
+    sides = ["train"] * 10 + ["validation"] * 6 + ["test"] * 5
+    lines = ["canonical_composer,canonical_title,split,year,midi_filename,duration"]
+    lines += [
+        f"Anon,Piece {'ABCDEFGHIJKLMNOPQRSTU'[i]},{side},2008,{i:02}.mid,8"
+        for i, side in enumerate(sides)
+    ]
+    (root / "maestro-v3.0.0.csv").write_text("\n".join(lines) + "\n")
+    options = ["--model", model, "--split", split, "--n", 2, "--steps", 1, "-o", tmp_path / "a"]
+    assert (
+        run(
+            "evaluate",
+            "--data",
+            f"maestro:{root}",
+            *options,
+            "--no-likelihood",
+            "--no-harmonization",
+        )
+        == 0
+    )
+    document = json.loads((tmp_path / "a.json").read_text())
+    assert document["facts"]["data"] == f"maestro:{root}"
+    held = {"valid": 6, "test": 5}[split]
+    assert document["comparison"]["n"] == {"made": 2, "held_out": held, "training": 10}
+
+
+def test_data_is_told_alike_in_train_and_evaluate(capsys):
+    told = []
+    for command in ("train", "evaluate"):
+        with pytest.raises(SystemExit):
+            run(command, "--help")
+        said = " ".join(capsys.readouterr().out.split())
+        told.append(re.search(r"--data (\S+ Bach's chorales;.*? left out)", said)[1])
+    assert told[0] == told[1] and "chorales|maestro[:ROOT]|FOLDER" in told[0]
+
+
 def test_evaluate_faults_come_before_work(model, tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(prompting, "paint", lambda *_, **__: pytest.fail("work was begun"))
@@ -689,6 +997,19 @@ def test_evaluate_leaves_nothing_half_written(model, tmp_path, capsys, monkeypat
     monkeypatch.setattr(Figure, "savefig", full)
     data = chords(tmp_path / "data", 20)
     assert "No space left" in fault(
-        capsys, "evaluate", "-o", tmp_path / "out", "--model", model, "--data", data, "--n", 2,
-        "--steps", 1, "--no-likelihood", "--no-harmonization")
+        capsys,
+        "evaluate",
+        "-o",
+        tmp_path / "out",
+        "--model",
+        model,
+        "--data",
+        data,
+        "--n",
+        2,
+        "--steps",
+        1,
+        "--no-likelihood",
+        "--no-harmonization",
+    )
     assert [p.name for p in tmp_path.iterdir()] == ["data"]

@@ -83,14 +83,17 @@ def test_a_length_that_is_not_whole_beats_is_refused(beats, tiny, tmp_path, caps
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("wrong, says", [
-    (["--beats", 4, "--keep", 4], "--keep must be more than 0 and less than the 4 beats"),
-    (["--beats", 20], "the whole piece"),
-    (["--beats", 32, "--at", 40], "--at must be a beat of the piece"),
-    (["--beats", 32, "--at", "bar:0"], "--at: the piece has bars 1 to 6, got bar:0"),
-    (["--beats", 32, "--keep", 0], "--keep"),
-    (["--at", 0], "--keep is needed"),
-])
+@pytest.mark.parametrize(
+    "wrong, says",
+    [
+        (["--beats", 4, "--keep", 4], "--keep must be more than 0 and less than the 4 beats"),
+        (["--beats", 20], "the whole piece"),
+        (["--beats", 32, "--at", 40], "--at must be a beat of the piece"),
+        (["--beats", 32, "--at", "bar:0"], "--at: the piece has bars 1 to 6, got bar:0"),
+        (["--beats", 32, "--keep", 0], "--keep"),
+        (["--at", 0], "--keep is needed"),
+    ],
+)
 def test_completions_that_make_no_sense_are_refused(wrong, says, tiny, piece, tmp_path, capsys):
     assert run(tiny, "complete", piece, "-o", tmp_path / "x.mid", *wrong) == 2
     said = capsys.readouterr().err.strip()

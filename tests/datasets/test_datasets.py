@@ -288,7 +288,8 @@ def test_the_pedal_is_heeded_where_asked(tmp_path):
 
 spans = st.lists(
     st.tuples(st.integers(0, 127), st.integers(0, 60)).map(lambda s: (s[0], min(127, sum(s)))),
-    min_size=1, max_size=60,
+    min_size=1,
+    max_size=60,
 )
 
 
@@ -349,7 +350,8 @@ def test_a_missing_folder_is_refused(tmp_path):
 
 def test_density_counts_cells_of_all_pieces():
     pieces = [
-        datasets.Piece("a", np.ones((2, 3), bool)), datasets.Piece("b", np.zeros((2, 9), bool))
+        datasets.Piece("a", np.ones((2, 3), bool)),
+        datasets.Piece("b", np.zeros((2, 9), bool)),
     ]
     assert datasets.density(pieces) == 0.25
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from binolab import files
 from binolab.datasets import archive, chorales, folders, maestro, pieces
 from binolab.datasets.archive import ArchiveError, Performance
-from binolab.datasets.works import Held, works
+from binolab.datasets.titles import Held, works
 from binolab.music import rolls
 
 BACH = "Johann Sebastian Bach"
@@ -43,13 +43,23 @@ def zipped(tmp_path_factory):
     folder = tmp_path_factory.mktemp("archive")
     text = io.StringIO()
     rows = csv.writer(text)
-    rows.writerow(["canonical_composer", "canonical_title", "split", "year", "midi_filename",
-                   "audio_filename", "duration"])
+    rows.writerow(
+        [
+            "canonical_composer",
+            "canonical_title",
+            "split",
+            "year",
+            "midi_filename",
+            "audio_filename",
+            "duration",
+        ]
+    )
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as made:
         for composer, title, split, file, low, beats in LIST:
-            rows.writerow([composer, title, split, file[:4], file,
-                           file.replace("midi", "wav"), beats / 2])
+            rows.writerow(
+                [composer, title, split, file[:4], file, file.replace("midi", "wav"), beats / 2]
+            )
             tune(low, beats).write(folder / "one.mid")
             made.write(folder / "one.mid", f"maestro-v3.0.0/{file}")
         made.writestr("maestro-v3.0.0/maestro-v3.0.0.csv", text.getvalue())
@@ -86,7 +96,9 @@ def test_every_version_is_read_from_its_folder_or_the_one_above(root, version):
 def test_the_official_split_is_kept_and_no_work_crosses_it(root):
     split = {s: maestro.load(root, split=s, progress=False) for s in chorales.SPLITS}
     assert [names(found) for found in split.values()] == [
-        ["2009/b.midi", "2011/c.midi"], ["2008/e.midi"], ["2013/f.midi"]
+        ["2009/b.midi", "2011/c.midi"],
+        ["2008/e.midi"],
+        ["2013/f.midi"],
     ]
     why = split["train"].skipped
     assert why["2004/d.midi"] == "its work is in the validation split too"
@@ -136,10 +148,18 @@ def test_a_list_that_is_not_the_official_one_is_refused(root, line, fault):
     assert fault in str(caught.value)
 
 
-@pytest.mark.parametrize("text", [
-    "canonical_composer\nFrédéric\n".encode("latin-1"), "canonical_composer".encode("utf-16"),
-    b"\0" * 99, b"\xff" * 99, b"", b"\n\n", b'"',
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "canonical_composer\nFrédéric\n".encode("latin-1"),
+        "canonical_composer".encode("utf-16"),
+        b"\0" * 99,
+        b"\xff" * 99,
+        b"",
+        b"\n\n",
+        b'"',
+    ],
+)
 def test_a_list_that_is_no_table_is_refused_in_a_line(root, text):
     (root / "maestro-v3.0.0.csv").write_bytes(text)
     with pytest.raises(ArchiveError, match="unzip the official archive anew") as caught:
@@ -198,18 +218,33 @@ def test_faulty_choices_are_refused(root):
 @pytest.mark.parametrize(
     "number, titles",
     [
-        (848, ["Prelude and Fugue in C sharp major, WTC I, BWV 848",
-               "Prelude and Fugue in D-flat Major, WTC I, BWV 848",
-               "Prelude and Fugue in C-sharp Major, BWV 848",
-               "Prelude & Fugue in C♯ Major, WTC I"]),
+        (
+            848,
+            [
+                "Prelude and Fugue in C sharp major, WTC I, BWV 848",
+                "Prelude and Fugue in D-flat Major, WTC I, BWV 848",
+                "Prelude and Fugue in C-sharp Major, BWV 848",
+                "Prelude & Fugue in C♯ Major, WTC I",
+            ],
+        ),
         (867, ["Prelude & Fugue in B flat minor, Book I, BWV 867"]),
         (870, ["Prelude and Fugue in C Major, WTC  II, BWV 846"]),  # the music is 870
-        (885, ["Prelude & Fugue in G Minor, WTK II",
-               "Prelude and Fugue in G Minor, WTC II,  BWV 885"]),
+        (
+            885,
+            [
+                "Prelude & Fugue in G Minor, WTK II",
+                "Prelude and Fugue in G Minor, WTC II,  BWV 885",
+            ],
+        ),
         (889, ["Prelude and Fugue in A Minor, WTC II, BWV 847"]),  # the music is 889
         (893, ["Prelude and Fugue in B Minor, WTC II"]),
-        (807, ["English Suite No. 2  in A Minor, BWV 807, I. Prelude",
-               "Prelude from the English Suite No. 2"]),
+        (
+            807,
+            [
+                "English Suite No. 2  in A Minor, BWV 807, I. Prelude",
+                "Prelude from the English Suite No. 2",
+            ],
+        ),
         (816, ["French Suite No. 5 in G Major"]),
         (826, ["Partita No. 2 in C Minor, I. Sinfonia", "Partita in C Minor, BWV 826"]),
         (971, ["Italian Concerto, BWV 971 (Complete)", "Italian Concerto in F Major, BWV 971"]),
@@ -222,8 +257,9 @@ def test_the_spellings_of_a_work_by_bach_are_one(number, titles):
 def test_the_well_tempered_clavier_is_numbered_by_its_keys():
     keys = ["C", "C-sharp", "D", "E-flat", "E", "F", "F-sharp", "G", "A-flat", "A", "B-flat", "B"]
     for first, book in ((846, "I"), (870, "II")):
-        titles = [f"Prelude and Fugue in {k} {m}, WTC {book}" for k in keys for m in
-                  ("Major", "Minor")]
+        titles = [
+            f"Prelude and Fugue in {k} {m}, WTC {book}" for k in keys for m in ("Major", "Minor")
+        ]
         found = [next(iter(works(BACH, t)))[2] for t in titles]
         assert found == list(range(first, first + 24))
 
@@ -353,8 +389,14 @@ def changed(name, change, data):
     """The bytes of a npz file in which one array is another."""
     held = dict(np.load(io.BytesIO(data)))
     made = io.BytesIO()
-    np.savez(made, **{key: change(value) if key == name else value for key, value in held.items()
-                      if key != name or change})
+    np.savez(
+        made,
+        **{
+            key: change(value) if key == name else value
+            for key, value in held.items()
+            if key != name or change
+        },
+    )
     return made.getvalue()
 
 
@@ -425,8 +467,11 @@ def server(zipped, monkeypatch):
     made = ThreadingHTTPServer(("127.0.0.1", 0), Served)
     made.body, made.breaks, made.asked = zipped, [], 0
     made.base = f"http://127.0.0.1:{made.server_address[1]}/"
-    monkeypatch.setattr(archive.download, "__kwdefaults__", {
-        "progress": True, "base": made.base, "sha256": hashlib.sha256(zipped).hexdigest()})
+    monkeypatch.setattr(
+        archive.download,
+        "__kwdefaults__",
+        {"progress": True, "base": made.base, "sha256": hashlib.sha256(zipped).hexdigest()},
+    )
     thread = threading.Thread(target=made.serve_forever, args=(0.01,))
     thread.start()
     yield made
@@ -536,10 +581,21 @@ LINK = zipfile.ZipInfo("maestro-v3.0.0/link")
 LINK.create_system, LINK.external_attr = 3, 0o120777 << 16
 
 
-@pytest.mark.parametrize("name", [
-    "../x", "maestro-v3.0.0/../../x", "/x", "C:/x", "C:x", "a\\..\\..\\x", "\\\\host\\x",
-    "//host/x", "other/x", LINK,
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../x",
+        "maestro-v3.0.0/../../x",
+        "/x",
+        "C:/x",
+        "C:x",
+        "a\\..\\..\\x",
+        "\\\\host\\x",
+        "//host/x",
+        "other/x",
+        LINK,
+    ],
+)
 def test_no_name_in_the_archive_leaves_its_folder(server, tmp_path, name):
     """Even if the archive itself held it, which its checksum rules out."""
     made = io.BytesIO(server.body)

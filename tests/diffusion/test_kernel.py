@@ -191,9 +191,13 @@ def test_bits_keep_their_precision(dtype):
     x = torch.ones(2, 1, 3, 4, dtype=dtype)
     level = torch.tensor([0.1, 0.9], dtype=torch.float64)
     for made in (
-        kernel.step(x, level), kernel.forward(x, level), kernel.forward_probability(x, level),
-        kernel.posterior(x, x, level + 0.05, level), kernel.evidence(x, level),
-        kernel.leave_one_out(x / 2, x, level), kernel.bernoulli(x),
+        kernel.step(x, level),
+        kernel.forward(x, level),
+        kernel.forward_probability(x, level),
+        kernel.posterior(x, x, level + 0.05, level),
+        kernel.evidence(x, level),
+        kernel.leave_one_out(x / 2, x, level),
+        kernel.bernoulli(x),
     ):
         assert made.dtype == dtype and made.shape == x.shape
     exact = kernel.forward_probability(x.double(), level)[:, 0, 0, 0].tolist()
@@ -205,8 +209,11 @@ def test_the_work_is_done_where_the_bits_are(level):
     """On a device that holds shapes and no numbers, so that this needs no accelerator."""
     x = torch.ones(3, 1, 4, 5, device="meta")
     for made in (
-        kernel.step(x, level), kernel.forward(x, level), kernel.bernoulli(x),
-        kernel.posterior(x, x, 0.9, level), kernel.leave_one_out(x, x, level),
+        kernel.step(x, level),
+        kernel.forward(x, level),
+        kernel.bernoulli(x),
+        kernel.posterior(x, x, 0.9, level),
+        kernel.leave_one_out(x, x, level),
     ):
         assert made.device.type == "meta" and made.shape == x.shape
 
@@ -223,8 +230,10 @@ def test_half_noise_is_the_default():
         assert torch.equal(found, same)
     nothing = torch.zeros(1000)
     for draw in (kernel.step, kernel.forward):
-        one, two = (draw(nothing, 0.3, *prior, generator=torch.Generator().manual_seed(0))
-                    for prior in ((), (0.5,)))
+        one, two = (
+            draw(nothing, 0.3, *prior, generator=torch.Generator().manual_seed(0))
+            for prior in ((), (0.5,))
+        )
         assert torch.equal(one, two)
 
 

@@ -296,7 +296,12 @@ def test_a_thousand_steps_in_single_precision(make):
     x0 = torch.zeros(4, 1, 2, 20)
     x0[..., :3] = 1
     b = likelihood.bound(
-        product(density, prior), x0, make(1000), prior=prior, draws=2, generator=seeded(0),
+        product(density, prior),
+        x0,
+        make(1000),
+        prior=prior,
+        draws=2,
+        generator=seeded(0),
         batch=2000,
     )
     exact = -(6 * math.log(density) + 34 * math.log(1 - density))
@@ -313,21 +318,37 @@ def test_a_subset_of_the_steps_is_unbiased_and_its_error_honest():
     model, x0 = Table(n, alpha_bar, 5), states(n)[1:2].expand(copies, 1, 1, n)
     exact = term_bound(model, n, alpha_bar, prior)[1]
     for steps in (2, 5, 11, 12):
-        b = likelihood.bound(model, x0, alpha_bar, prior=prior, steps=steps, draws=6,
-                             generator=seeded(steps), batch=8192)
+        b = likelihood.bound(
+            model,
+            x0,
+            alpha_bar,
+            prior=prior,
+            steps=steps,
+            draws=6,
+            generator=seeded(steps),
+            batch=8192,
+        )
         value, error = b.per_roll
         assert abs(value - exact) < 4.5 * error
         assert b.error.square().mean() == pytest.approx(float(b.nats.var()), rel=0.35)
-        once = likelihood.bound(model, x0, alpha_bar, prior=prior, steps=steps,
-                                generator=seeded(steps), batch=8192)
+        once = likelihood.bound(
+            model, x0, alpha_bar, prior=prior, steps=steps, generator=seeded(steps), batch=8192
+        )
         assert abs(once.per_roll.value - exact) < 4.5 * once.nats.std() / copies**0.5
         assert once.error.square().mean() > 0.8 * once.nats.var()
 
 
 def test_the_error_of_one_draw_is_close_where_neighbours_are_alike():
     """All terms cost nearly the same, on every path: only their spread is left to measure."""
-    b = likelihood.bound(product(0.3, 0.5), torch.zeros(2000, 1, 1, 3), schedules.linear(60),
-                         prior=0.5, steps=30, generator=seeded(0), batch=60000)
+    b = likelihood.bound(
+        product(0.3, 0.5),
+        torch.zeros(2000, 1, 1, 3),
+        schedules.linear(60),
+        prior=0.5,
+        steps=30,
+        generator=seeded(0),
+        batch=60000,
+    )
     assert 0.8 < b.error.square().mean() / b.nats.var() < 1.6
 
 
@@ -346,8 +367,15 @@ def test_each_pitch_may_have_its_own_noise():
     prior = density[None, None]
     x0 = torch.tensor([[1.0, 0, 0], [0, 1, 1], [1, 1, 0]])[None, None]
     exact = -(x0 * density.log() + (1 - x0) * (1 - density).log()).sum()
-    b = likelihood.bound(product(density.double(), prior.double()), x0, schedules.linear(30),
-                         prior=prior, draws=50, generator=seeded(0), batch=500)
+    b = likelihood.bound(
+        product(density.double(), prior.double()),
+        x0,
+        schedules.linear(30),
+        prior=prior,
+        draws=50,
+        generator=seeded(0),
+        batch=500,
+    )
     assert abs(b.per_roll.value - exact) < 5 * b.per_roll.error
 
 
@@ -412,8 +440,14 @@ def test_pieces_of_any_length_in_windows_or_whole(seed, length, window):
     model.stride = 3
     rolls = [uniform(seed, 2, n) < density for n in (length, 7)]
     b = likelihood.pieces(
-        model, rolls, schedules.linear(10), prior=prior, window=window, draws=400,
-        generator=seeded(seed), batch=2**14,
+        model,
+        rolls,
+        schedules.linear(10),
+        prior=prior,
+        window=window,
+        draws=400,
+        generator=seeded(seed),
+        batch=2**14,
     )
     lit = torch.tensor([r.sum() for r in rolls], dtype=torch.float64)
     cells = torch.tensor([r.numel() for r in rolls])
@@ -483,8 +517,9 @@ def test_the_work_is_done_where_the_rolls_are(monkeypatch):
 
     x0 = torch.zeros(2, 1, 4, 5, device="meta")
     likelihood.bound(model, x0, schedules.linear(3), prior=0.2, known=x0 > 0)
-    likelihood.pieces(model, [torch.zeros(4, 5)], schedules.linear(3), prior=0.2, window=8,
-                      device="meta")
+    likelihood.pieces(
+        model, [torch.zeros(4, 5)], schedules.linear(3), prior=0.2, window=8, device="meta"
+    )
     likelihood.difficulty(model, x0, prior=0.2, places=2)
     assert len(asked) == 3 + 3 + 2 * 2 and set(asked) == {"meta"}
 
@@ -572,9 +607,7 @@ def test_each_part_of_the_way_costs_what_it_tells():
         seen.append(len(x_t))
         return product(density, prior)(x_t, alpha_bar_t)
 
-    place, nats = likelihood.difficulty(
-        model, x0, prior=prior, places=places, generator=seeded(0)
-    )
+    place, nats = likelihood.difficulty(model, x0, prior=prior, places=places, generator=seeded(0))
     assert place.tolist() == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1]) and nats.shape == (places,)
     found = [told(p**3, density, prior) for p in place.tolist()]
     exact = [400 * (b - a) for a, b in zip(found, found[1:])]
@@ -592,8 +625,11 @@ def test_the_way_is_cut_in_48_parts_where_nothing_else_is_said(capsys):
     assert "measuring" in said and "48/48" in said and "level" in said
 
 
-@given(st.lists(st.floats(0, 9), min_size=1, max_size=20), st.integers(2, 60),
-       st.sampled_from([None, 0.05, 0.5, 1.0]))
+@given(
+    st.lists(st.floats(0, 9), min_size=1, max_size=20),
+    st.integers(2, 60),
+    st.sampled_from([None, 0.05, 0.5, 1.0]),
+)
 def test_spaced_levels_have_as_many_nats_between_each_two(nats, count, even):
     nats = torch.tensor(nats, dtype=torch.float64) + 1e-3
     place = torch.linspace(0, 1, len(nats) + 1, dtype=torch.float64)
@@ -626,8 +662,9 @@ def test_how_many_rolls_a_call_and_how_often(capsys):
     likelihood.bound(model, x0, schedules.linear(5), prior=0.5)  # every t once, in calls of 32
     assert seen == [32, 13] and capsys.readouterr().err == ""
     seen.clear()
-    likelihood.bound(model, x0, schedules.linear(5), prior=0.5, steps=2, draws=3, batch=20,
-                     progress=True)
+    likelihood.bound(
+        model, x0, schedules.linear(5), prior=0.5, steps=2, draws=3, batch=20, progress=True
+    )
     said = capsys.readouterr().err
     assert seen == [20, 20, 14] and "bounding" in said and "3/3" in said and "call" in said
 

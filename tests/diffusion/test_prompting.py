@@ -57,9 +57,7 @@ def slow_line(roll):
     """The top row of each tick; a tick that falls between two equal, higher tops is a gap."""
     tops = [max(column.nonzero()[0], default=-1) for column in roll.T]
     return [
-        tops[t - 1]
-        if 0 < t < len(tops) - 1 and tops[t - 1] == tops[t + 1] > tops[t]
-        else tops[t]
+        tops[t - 1] if 0 < t < len(tops) - 1 and tops[t - 1] == tops[t + 1] > tops[t] else tops[t]
         for t in range(len(tops))
     ]
 
@@ -219,19 +217,33 @@ def test_prompts_for_several_planes_are_of_six_kinds_and_a_share_of_the_batch(pl
 # --- known cells ---------------------------------------------------------------------------------
 
 PROMPTS = {
-    "complete": (lambda x, **o: prompting.complete(model, x, 20, **o),
-                 lambda x: prompting.before(x, 20)),
-    "infill": (lambda x, **o: prompting.infill(model, x, 10, 30, **o),
-               lambda x: prompting.outside(x, 10, 30)),
+    "complete": (
+        lambda x, **o: prompting.complete(model, x, 20, **o),
+        lambda x: prompting.before(x, 20),
+    ),
+    "infill": (
+        lambda x, **o: prompting.infill(model, x, 10, 30, **o),
+        lambda x: prompting.outside(x, 10, 30),
+    ),
     "harmonize": (lambda x, **o: prompting.harmonize(model, x, **o), prompting.above_melody),
-    "vary": (lambda x, **o: prompting.vary(model, x, 0.6, **o),
-             lambda x: torch.zeros_like(x, dtype=torch.bool)),
+    "vary": (
+        lambda x, **o: prompting.vary(model, x, 0.6, **o),
+        lambda x: torch.zeros_like(x, dtype=torch.bool),
+    ),
 }
 FIXED = torch.rand(1, 1, P, L, generator=torch.Generator().manual_seed(3))
-HOW = pytest.mark.parametrize("sampler", [
-    "naive", "xor", partial(sampling.xor_mask, uniform=FIXED), "posterior",
-    partial(sampling.posterior, refresh=0.5), "gibbs", "refreshed",
-])
+HOW = pytest.mark.parametrize(
+    "sampler",
+    [
+        "naive",
+        "xor",
+        partial(sampling.xor_mask, uniform=FIXED),
+        "posterior",
+        partial(sampling.posterior, refresh=0.5),
+        "gibbs",
+        "refreshed",
+    ],
+)
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
@@ -256,8 +268,9 @@ def test_any_painted_mask_comes_back_untouched(sampler, seed, share, strength):
     generator = seeded(seed)
     x = sampling.noise((2, 1, P, L), 0.3, generator)
     known = torch.rand(x.shape, generator=generator) < share
-    found = prompting.paint(model, x, known, sampler=sampler, steps=3, strength=strength,
-                            generator=generator)
+    found = prompting.paint(
+        model, x, known, sampler=sampler, steps=3, strength=strength, generator=generator
+    )
     assert torch.equal(found[known], x[known])
 
 
@@ -267,8 +280,10 @@ def test_at_full_strength_free_cells_say_nothing(sampler):
     x = sampling.noise((1, 1, P, L), 0.2, seeded())
     known = prompting.before(x, 20)
     other = torch.where(known, x, 1 - x)
-    a, b = (prompting.complete(model, v, 20, sampler=sampler, steps=5, generator=seeded(1))
-            for v in (x, other))
+    a, b = (
+        prompting.complete(model, v, 20, sampler=sampler, steps=5, generator=seeded(1))
+        for v in (x, other)
+    )
     assert torch.equal(a, b)
 
 
@@ -290,8 +305,14 @@ def test_a_variation_begins_at_its_own_level(strength):
     """x_T has the noise of t = strength · T, and takes the same share of the steps."""
     x = sampling.noise((30, 1, P, L), 0.5, seeded())
     seen = []
-    found = prompting.vary(perfect(x), x, strength, steps=40, generator=seeded(1),
-                           callback=lambda t, x_t, x0_hat: seen.append((t, x_t)))
+    found = prompting.vary(
+        perfect(x),
+        x,
+        strength,
+        steps=40,
+        generator=seeded(1),
+        callback=lambda t, x_t, x0_hat: seen.append((t, x_t)),
+    )
     assert torch.equal(found, x)
     assert seen[0][0] == max(1, round(40 * strength)) and len(seen) == seen[0][0] + 1
     level = (1 - strength) ** 2
@@ -361,7 +382,9 @@ def test_the_work_is_done_where_the_roll_is(prior):
     model = Model(contrary, replace(CARD, prior=prior))
     x = torch.zeros(3, 1, P, L, device="meta")
     for mask in (
-        prompting.before(x, 4), prompting.outside(x, 4, 8), prompting.above_melody(x),
+        prompting.before(x, 4),
+        prompting.outside(x, 4, 8),
+        prompting.above_melody(x),
         prompting.random_prompts(x, 0.5, None),
     ):
         assert mask.device.type == "meta" and mask.shape == x.shape and mask.dtype == torch.bool
@@ -380,8 +403,10 @@ def test_rolls_from_nothing_have_the_size_that_is_asked():
 
 @pytest.mark.parametrize("sampler", sampling.SAMPLERS)
 def test_the_seed_decides(sampler):
-    a, b, c = (prompting.generate(model, 2, sampler=sampler, steps=5, generator=seeded(s))
-               for s in (1, 1, 2))
+    a, b, c = (
+        prompting.generate(model, 2, sampler=sampler, steps=5, generator=seeded(s))
+        for s in (1, 1, 2)
+    )
     assert torch.equal(a, b) and not torch.equal(a, c)
     assert not torch.equal(a[0], a[1])
 
@@ -401,9 +426,11 @@ def test_unknown_samplers_and_rules_are_refused():
 
 @pytest.mark.parametrize("network", ["UNet", "FrameTransformer"])
 def test_a_real_network_writes_below_a_melody(network):
-    arguments = {"widths": [4, 8]} if network == "UNet" else {
-        "pitches": P, "prior": 0.2, "width": 16, "depth": 1, "heads": 2, "filters": 4
-    }
+    arguments = (
+        {"widths": [4, 8]}
+        if network == "UNet"
+        else {"pitches": P, "prior": 0.2, "width": 16, "depth": 1, "heads": 2, "filters": 4}
+    )
     torch.manual_seed(0)
     card = replace(CARD, network=network, arguments=arguments)
     real = Model(card.build().eval(), card)
@@ -438,8 +465,11 @@ def test_a_sampler_of_one_s_own_is_one_function(prompt):
     made = {
         name: write(x, sampler=sampler, steps=6, generator=seeded())
         for name, sampler in {
-            "naive": "naive", "all naive": partial(mixed, turn=1.1), "mixed": mixed,
-            "posterior": "posterior", "no naive": partial(mixed, turn=-1.0),
+            "naive": "naive",
+            "all naive": partial(mixed, turn=1.1),
+            "mixed": mixed,
+            "posterior": "posterior",
+            "no naive": partial(mixed, turn=-1.0),
         }.items()
     }
     assert torch.equal(made["all naive"], made["naive"])
@@ -454,8 +484,13 @@ def test_a_sampler_of_one_s_own_may_heed_the_network_alone(prompt):
     """The shortest: x̂_0 is the next roll. Nothing of it is corrected or polished."""
     x, seen = melody((5, 0, 12), (7, 12, 24), (3, 24, 48)), []
     write, mask = OWN[prompt]
-    made = write(x, sampler=lambda t, x_t, x0_hat, *rest: x0_hat, steps=4, generator=seeded(),
-                 callback=lambda *now: seen.append(now))
+    made = write(
+        x,
+        sampler=lambda t, x_t, x0_hat, *rest: x0_hat,
+        steps=4,
+        generator=seeded(),
+        callback=lambda *now: seen.append(now),
+    )
     assert all(torch.equal(b[1], a[2]) for a, b in zip(seen, seen[1:]))
     assert torch.equal(made, seen[-1][1]) and torch.equal(made[mask(x)], x[mask(x)])
 
@@ -511,12 +546,14 @@ def test_a_roll_is_polished_as_often_as_is_asked_or_the_sampler_would(sampler, c
         return contrary(x_t, alpha_bar_t)
 
     x = melody((5, 0, 12), (7, 12, 24))
-    made = prompting.complete(Model(network, CARD), x, 24, sampler=sampler, steps=2,
-                              generator=seeded(), polishing=calls)
+    made = prompting.complete(
+        Model(network, CARD), x, 24, sampler=sampler, steps=2, generator=seeded(), polishing=calls
+    )
     often = (2 if sampler == "refreshed" else 0) if calls is None else calls
     assert levels[2:] == [0.25] * (sampler == "gibbs") + [prompting.DOUBT] * often
-    plain = prompting.complete(model, x, 24, sampler=sampler, steps=2, generator=seeded(),
-                               polishing=0)
+    plain = prompting.complete(
+        model, x, 24, sampler=sampler, steps=2, generator=seeded(), polishing=0
+    )
     known = prompting.before(x, 24)
     assert torch.equal(made, prompting.polish(contrary, plain, known, x, often))
 
@@ -526,8 +563,9 @@ def test_the_callback_sees_each_step_and_the_finished_roll_and_changes_nothing(s
     x = melody((5, 0, 12), (7, 12, 24))
     for polishing in None, 0, 3:
         seen, how = [], {"sampler": sampler, "steps": 4, "polishing": polishing}
-        made = prompting.complete(model, x, 24, **how, generator=seeded(),
-                                  callback=lambda *now: seen.append(now))
+        made = prompting.complete(
+            model, x, 24, **how, generator=seeded(), callback=lambda *now: seen.append(now)
+        )
         assert [t for t, *_ in seen] == [4, 3, 2, 1, 0]
         assert all(torch.equal(roll, made) for roll in seen[-1][1:])  # (0, x_0, x_0)
         assert torch.equal(prompting.complete(model, x, 24, **how, generator=seeded()), made)

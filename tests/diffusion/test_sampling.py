@@ -34,8 +34,9 @@ def run(name, network, x_T, alpha_bar, generator=None, **options):
     if name == "xor nested":
         uniform = torch.rand(x_T.shape, generator=generator, device=x_T.device)
         step = partial(step, uniform=uniform)
-    return sampling.sample(network, x_T, alpha_bar, step, corrector=corrector, generator=generator,
-                           **options)
+    return sampling.sample(
+        network, x_T, alpha_bar, step, corrector=corrector, generator=generator, **options
+    )
 
 
 def certain(x0):
@@ -55,8 +56,15 @@ def contrary(x_t, alpha_bar_t, known=None):
 def path(sampler, **options):
     """Every x_t and x̂_0 on the way: a roll's last step forgets how it came there."""
     x_T, seen = sampling.noise((4, 1, 8, 24), 0.5, seeded()), []
-    run(sampler, contrary, x_T, schedules.linear(6), generator=seeded(1),
-        callback=lambda t, *both: seen.extend(both), **options)
+    run(
+        sampler,
+        contrary,
+        x_T,
+        schedules.linear(6),
+        generator=seeded(1),
+        callback=lambda t, *both: seen.extend(both),
+        **options,
+    )
     return torch.stack(seen)
 
 
@@ -71,8 +79,15 @@ def test_with_the_true_x0_every_level_has_the_marginal_of_equation_8(name, prior
     seen = {}
     generator = seeded(5)
     x_T = sampling.noise(x0.shape, prior, generator)
-    end = run(name, certain(x0), x_T, alpha_bar, prior=prior, generator=generator,
-              callback=lambda t, x_t, x0_hat: seen.update({t: x_t.clone()}))
+    end = run(
+        name,
+        certain(x0),
+        x_T,
+        alpha_bar,
+        prior=prior,
+        generator=generator,
+        callback=lambda t, x_t, x0_hat: seen.update({t: x_t.clone()}),
+    )
     assert sorted(seen) == [1, 2, 3, 4, 5, 6]
     for t, x_t in seen.items():
         for bit in (0, 1):
@@ -90,8 +105,15 @@ def test_from_any_level_down_the_marginal_is_still_that_of_equation_8(name):
     generator = seeded(6)
     x_T = kernel.forward(x0, alpha_bar[-1], prior, generator)
     seen = {}
-    run(name, certain(x0), x_T, alpha_bar, prior=prior, generator=generator,
-        callback=lambda t, x_t, x0_hat: seen.update({t: x_t.clone()}))
+    run(
+        name,
+        certain(x0),
+        x_T,
+        alpha_bar,
+        prior=prior,
+        generator=generator,
+        callback=lambda t, x_t, x0_hat: seen.update({t: x_t.clone()}),
+    )
     for t, x_t in seen.items():
         for bit in (0, 1):
             p = alpha_bar[t].item() * bit + (1 - alpha_bar[t].item()) * prior
@@ -103,8 +125,15 @@ def steps_of(name, seed=0):
     """The masks of Algorithm 1: where x_t differs from a true x_0 of zeros, for t = T … 0."""
     x0, seen, generator = torch.zeros(1, 1, 20, 50), [], seeded(seed)
     x_T = sampling.noise(x0.shape, 0.5, generator)
-    end = run(name, certain(x0), x_T, schedules.linear(20), prior=0.5, generator=generator,
-              callback=lambda t, x_t, x0_hat: seen.append(x_t > 0))
+    end = run(
+        name,
+        certain(x0),
+        x_T,
+        schedules.linear(20),
+        prior=0.5,
+        generator=generator,
+        callback=lambda t, x_t, x0_hat: seen.append(x_t > 0),
+    )
     return [*seen, end > 0]
 
 
@@ -130,8 +159,15 @@ def test_refreshing_every_cell_is_the_naive_sampler():
     means = {}
     for name in ("naive", "posterior all fresh", "posterior"):
         seen = {}
-        run(name, unsure(0.6), x_T, alpha_bar, prior=prior, generator=seeded(7),
-            callback=lambda t, x_t, x0_hat: seen.update({t: x_t.clone()}))
+        run(
+            name,
+            unsure(0.6),
+            x_T,
+            alpha_bar,
+            prior=prior,
+            generator=seeded(7),
+            callback=lambda t, x_t, x0_hat: seen.update({t: x_t.clone()}),
+        )
         means[name] = seen[1][0, 0].mean(-1)
     exact = 0.75 * 0.6 + 0.25 * prior
     bound = 4.5 * math.sqrt(exact * (1 - exact) / n)
@@ -167,8 +203,9 @@ def histogram(toy, name, steps, **options):
     templates, prior, network = toy
     generator = seeded(1)
     x_T = sampling.noise((SAMPLES, 1, 8, 12), prior, generator)
-    x = run(name, network, x_T, schedules.linear(steps), prior=prior, generator=generator,
-            **options)
+    x = run(
+        name, network, x_T, schedules.linear(steps), prior=prior, generator=generator, **options
+    )
     return (x.flatten(1)[:, None] == templates).all(-1).float().mean(0)
 
 
@@ -223,8 +260,18 @@ def test_known_cells_come_back_untouched_and_are_seen_clean(name, seed, share, b
         assert torch.equal(x_t[known], x_known[known])
         assert torch.equal(x0_hat[known], x_known[known])
 
-    found = run(name, network, x_T, schedules.linear(4), prior=0.3, known=known, x_known=x_known,
-                bit=bit, generator=generator, callback=callback)
+    found = run(
+        name,
+        network,
+        x_T,
+        schedules.linear(4),
+        prior=0.3,
+        known=known,
+        x_known=x_known,
+        bit=bit,
+        generator=generator,
+        callback=callback,
+    )
     assert torch.equal(found[known], x_known[known])
     assert set(found.unique().tolist()) <= {0.0, 1.0}
 
@@ -331,8 +378,15 @@ def test_a_step_is_told_where_it_stands():
         answers.append(1 - now[1])
         return answers[-1]
 
-    end = run(step, contrary, x_T, alpha_bar, prior=prior, generator=generator,
-              callback=lambda *now: seen.append(now))
+    end = run(
+        step,
+        contrary,
+        x_T,
+        alpha_bar,
+        prior=prior,
+        generator=generator,
+        callback=lambda *now: seen.append(now),
+    )
     assert [t for t, *_ in told] == [5, 4, 3, 2, 1] == [t for t, *_ in seen]
     for (_, x_t, x0_hat), before, (_, *shown) in zip(told, [x_T, *answers], seen):
         assert torch.equal(x_t, before) and torch.equal(x_t, shown[0])
@@ -368,16 +422,25 @@ def gibbs(**options):
     return sampling.Sampler(sampling.posterior, partial(sampling.gibbs, **options))
 
 
-@pytest.mark.parametrize("plain, same, other", [
-    (sampling.xor_mask, partial(sampling.xor_mask, uniform=None), "xor nested"),
-    (sampling.SAMPLERS["xor"], sampling.xor_mask, sampling.naive),
-    (sampling.posterior, partial(sampling.posterior, refresh=0.0),
-     partial(sampling.posterior, refresh=0.5)),
-    (gibbs(), gibbs(share=0.5), gibbs(share=0.25)),
-    (sampling.SAMPLERS["gibbs"], gibbs(), sampling.posterior),
-    (sampling.SAMPLERS["refreshed"], partial(sampling.posterior, refresh=0.3),
-     partial(sampling.posterior, refresh=0.1)),
-])
+@pytest.mark.parametrize(
+    "plain, same, other",
+    [
+        (sampling.xor_mask, partial(sampling.xor_mask, uniform=None), "xor nested"),
+        (sampling.SAMPLERS["xor"], sampling.xor_mask, sampling.naive),
+        (
+            sampling.posterior,
+            partial(sampling.posterior, refresh=0.0),
+            partial(sampling.posterior, refresh=0.5),
+        ),
+        (gibbs(), gibbs(share=0.5), gibbs(share=0.25)),
+        (sampling.SAMPLERS["gibbs"], gibbs(), sampling.posterior),
+        (
+            sampling.SAMPLERS["refreshed"],
+            partial(sampling.posterior, refresh=0.3),
+            partial(sampling.posterior, refresh=0.1),
+        ),
+    ],
+)
 def test_what_a_sampler_does_of_itself(plain, same, other):
     assert same_path((plain, {}), (same, {})) and not same_path((plain, {}), (other, {}))
 
@@ -461,8 +524,15 @@ def test_a_correction_draws_a_share_of_the_cells_anew(said):
         return density * one / (density * one + (1 - density) * zero)
 
     seen = {}
-    run(gibbs(**said), network, x_T, alpha_bar, prior=prior, generator=seeded(),
-        callback=lambda t, x_t, x0_hat: seen.update({t: x_t}))
+    run(
+        gibbs(**said),
+        network,
+        x_T,
+        alpha_bar,
+        prior=prior,
+        generator=seeded(),
+        callback=lambda t, x_t, x0_hat: seen.update({t: x_t}),
+    )
     x_t = x_T[..., :1]
     kept = 1 - said.get("share", 0.5)
     remembers = kernel.posterior(x_t, network(x_t, alpha_bar[2:]), *alpha_bar[1:], prior)

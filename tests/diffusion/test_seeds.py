@@ -18,12 +18,21 @@ from binolab.model import Model
 CARD = Card("UNet", {}, 0.0625, ["power", 2], T=40, low=40, pitches=24, ticks=24, length=96)
 
 SAMPLERS = {
-    "naive": 906278278, "xor": 3304100868, "xor nested": 3410629464, "posterior": 1183662976,
-    "posterior refresh": 266656652, "gibbs": 3587690324, "refreshed": 3576196472,
+    "naive": 906278278,
+    "xor": 3304100868,
+    "xor nested": 3410629464,
+    "posterior": 1183662976,
+    "posterior refresh": 266656652,
+    "gibbs": 3587690324,
+    "refreshed": 3576196472,
 }
 PROMPTS = {
-    "generate": 2699331506, "complete": 4177204156, "infill": 3421662447,
-    "harmonize": 883805074, "vary": 1139546355, "extend": 29414682,
+    "generate": 2699331506,
+    "complete": 4177204156,
+    "infill": 3421662447,
+    "harmonize": 883805074,
+    "vary": 1139546355,
+    "extend": 29414682,
 }
 
 
@@ -51,14 +60,23 @@ def song():
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_every_sampler_draws_what_it_drew(name):
     generator, x_T = seeded(), sampling.noise((2, 1, 24, 96), CARD.prior, seeded())
-    step, corrector, polish = sampling.named({
-        "xor nested": lambda *now: sampling.xor_mask(*now, uniform),
-        "posterior refresh": partial(sampling.posterior, refresh=0.5),
-    }.get(name, name))
+    step, corrector, polish = sampling.named(
+        {
+            "xor nested": lambda *now: sampling.xor_mask(*now, uniform),
+            "posterior refresh": partial(sampling.posterior, refresh=0.5),
+        }.get(name, name)
+    )
     if name == "xor nested":
         uniform = torch.rand(x_T.shape, generator=generator)
-    x = sampling.sample(network, x_T, schedules.power(12, 2), step, corrector=corrector,
-                        prior=CARD.prior, generator=generator)
+    x = sampling.sample(
+        network,
+        x_T,
+        schedules.power(12, 2),
+        step,
+        corrector=corrector,
+        prior=CARD.prior,
+        generator=generator,
+    )
     x = prompting.polish(network, x, torch.zeros_like(x) > 0, x, polish)
     assert crc(x) == SAMPLERS[name], f"{name}: {crc(x)}"
 

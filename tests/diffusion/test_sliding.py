@@ -104,8 +104,7 @@ def test_known_cells_come_back_untouched(beats, overlap, seed):
     x = bits(beats * BEAT, seed, n=2)
     known = torch.rand(x.shape, generator=seeded(seed)) < 0.5
     before = x.clone()
-    found = sliding.paint(model, x, known, overlap=overlap * BEAT, steps=2,
-                         generator=seeded(seed))
+    found = sliding.paint(model, x, known, overlap=overlap * BEAT, steps=2, generator=seeded(seed))
     assert found.shape == x.shape and set(found.unique().tolist()) <= {0.0, 1.0}
     assert torch.equal(found[known], x[known]) and torch.equal(x, before)
 
@@ -138,8 +137,9 @@ def test_a_window_sees_its_overlap_and_no_more():
     found = sliding.generate(watched(seen), length=40, overlap=4, steps=2, generator=seeded())
     calls = len(seen) // 3
     assert all(x.shape[-1] == WINDOW for x, _ in seen)
-    for k, (start, fresh, _) in enumerate(sliding.plan(model, torch.zeros(1, 1, P, 40).bool(),
-                                                      overlap=4)):
+    for k, (start, fresh, _) in enumerate(
+        sliding.plan(model, torch.zeros(1, 1, P, 40).bool(), overlap=4)
+    ):
         for x_t, known in seen[k * calls : (k + 1) * calls]:
             tick = torch.arange(start, start + WINDOW)
             assert (known == (tick < fresh)).all()
@@ -168,19 +168,27 @@ def test_a_long_hole_hears_both_sides():
 
 def test_the_callback_counts_windows():
     told = []
-    sliding.generate(model, length=32, steps=2, generator=seeded(),
-                    callback=lambda k, t, x_t, x0_hat: told.append((k, t)))
+    sliding.generate(
+        model,
+        length=32,
+        steps=2,
+        generator=seeded(),
+        callback=lambda k, t, x_t, x0_hat: told.append((k, t)),
+    )
     assert told == [(k, t) for k in range(3) for t in (2, 1, 0)]
 
 
-@pytest.mark.parametrize("wrong, says", [
-    ({"length": 30}, "length must be whole beats of 4"),
-    ({"length": 0}, "length must be whole beats"),
-    ({"length": 32, "overlap": 0}, "overlap must be whole beats .* from 4 to 12"),
-    ({"length": 32, "overlap": 16}, "overlap must be"),
-    ({"length": 32, "overlap": 6}, "got 6 ticks"),
-    ({"length": 32, "window": 18}, "window must be whole beats"),
-])
+@pytest.mark.parametrize(
+    "wrong, says",
+    [
+        ({"length": 30}, "length must be whole beats of 4"),
+        ({"length": 0}, "length must be whole beats"),
+        ({"length": 32, "overlap": 0}, "overlap must be whole beats .* from 4 to 12"),
+        ({"length": 32, "overlap": 16}, "overlap must be"),
+        ({"length": 32, "overlap": 6}, "got 6 ticks"),
+        ({"length": 32, "window": 18}, "window must be whole beats"),
+    ],
+)
 def test_nonsense_is_refused(wrong, says):
     with pytest.raises(ValueError, match=says):
         sliding.generate(model, steps=1, **wrong)

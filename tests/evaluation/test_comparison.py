@@ -116,8 +116,9 @@ def test_distances_are_mgevals_and_weights_are_repetitions(dimensions):
     for v, w, overlap, kl in zip(weights, others, overlaps, divergences):
         ids, drawn = np.repeat(np.arange(14), v), np.repeat(other, w, axis=0)
         distance = pairwise(held, held)
-        intra = [distance[i, j] for m, i in enumerate(ids) for n, j in enumerate(ids)
-                 if i != j]  # each pair twice, as MGEval leaves one out at a time
+        intra = [
+            distance[i, j] for m, i in enumerate(ids) for n, j in enumerate(ids) if i != j
+        ]  # each pair twice, as MGEval leaves one out at a time
         inter = pairwise(held[ids], drawn)
         assert overlap == pytest.approx(overlap_area(np.array(intra), inter), abs=0.01)
         if (v == 1).all():  # else the grid is that of all the distances, not of those drawn
@@ -139,9 +140,7 @@ def test_shuffling_keeps_the_notes_of_each_roll(batch, seed):
     mixed = shuffled(batch, np.random.default_rng(seed))
     assert mixed.shape == batch.shape
     assert (mixed.sum((1, 2)) == batch.sum((1, 2))).all()
-    np.testing.assert_allclose(
-        features(mixed)["density"], features(batch)["density"]
-    )
+    np.testing.assert_allclose(features(mixed)["density"], features(batch)["density"])
 
 
 def test_self_similarity_note_by_note(real):
@@ -150,10 +149,12 @@ def test_self_similarity_note_by_note(real):
         frames = []
         for start in range(0, 384 - 96 + 1, 48):
             notes = [n for n in rolls.notes(roll) if start <= n[1] < start + 96]
-            frames.append([
-                NormalDist(np.mean(v), np.std(v) + 1e-6)
-                for v in ([33 + r for r, _, _ in notes], [(e - s) / 24 for _, s, e in notes])
-            ])
+            frames.append(
+                [
+                    NormalDist(np.mean(v), np.std(v) + 1e-6)
+                    for v in ([33 + r for r, _, _ in notes], [(e - s) / 24 for _, s, e in notes])
+                ]
+            )
         for j, name in enumerate(("pitch", "duration")):
             expected = [a[j].overlap(b[j]) for a, b in successive(frames)]
             assert found[name][k] == pytest.approx(expected, abs=1e-4)
@@ -177,8 +178,11 @@ def test_nearest_window_by_window(seed):
         for piece in pieces:
             piece = np.pad(piece, ((0, 0), (0, max(0, 16 - piece.shape[1]))))
             for start in range(0, piece.shape[1] - 16 + 1, 4):
-                other = {(r, t) for r, t in np.argwhere(piece[:, start : start + 16].tolist())
-                         if t % 2 == 0}
+                other = {
+                    (r, t)
+                    for r, t in np.argwhere(piece[:, start : start + 16].tolist())
+                    if t % 2 == 0
+                }
                 for shift in (-1, 0, 2):
                     own = {(r + shift, t) for r, t in np.argwhere(roll) if t % 2 == 0}
                     either = len(own | other)

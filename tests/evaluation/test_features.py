@@ -119,8 +119,14 @@ def test_one_roll_is_not_a_set_of_rolls():
         statistics(np.zeros((56, 96), bool))
 
 
-HISTOGRAMS = {"polyphony": 9, "pitch": None, "pitch_class": 12, "interval": 12, "note_length": 13,
-              "onset_position": None}
+HISTOGRAMS = {
+    "polyphony": 9,
+    "pitch": None,
+    "pitch_class": 12,
+    "interval": 12,
+    "note_length": 13,
+    "onset_position": None,
+}
 
 
 def one_roll_slowly(roll, low, ticks):
@@ -138,8 +144,10 @@ def one_roll_slowly(roll, low, ticks):
             rest += 1
         known = rest < start  # something sounded before the rest
         holes += start > 0 and known and rest < ticks / 8 and start % max(1, ticks // 4) != 0
-    bars = [{t % (4 * ticks) for t in onsets if t // (4 * ticks) == b}
-            for b in range(length // (4 * ticks))]
+    bars = [
+        {t % (4 * ticks) for t in onsets if t // (4 * ticks) == b}
+        for b in range(length // (4 * ticks))
+    ]
     unlike = [len(a ^ b) / (4 * ticks) for a, b in pairwise(bars)]
     filled = roll.copy()
     for r in range(pitches):
@@ -152,7 +160,8 @@ def one_roll_slowly(roll, low, ticks):
         return sum(
             (b[i] - a[i]) * (b[j] - a[j]) > 0
             and (a[j] - a[i]) % 12 == (b[j] - b[i]) % 12 == interval
-            for a, b in changes for i, j in combinations(range(4), 2)
+            for a, b in changes
+            for i, j in combinations(range(4), 2)
         )
 
     def histogram(values, bins):
@@ -173,8 +182,9 @@ def one_roll_slowly(roll, low, ticks):
         "pitch": histogram(cells, pitches),
         "pitch_class": classes,
         "pitch_class_entropy": -sum(p * math.log2(p) for p in classes if p != 0),
-        "in_scale": max(share(sum((low + r) % 12 in key for r in cells), len(cells))
-                        for key in keys),
+        "in_scale": max(
+            share(sum((low + r) % 12 in key for r in cells), len(cells)) for key in keys
+        ),
         "interval": histogram(pairs, 12),
         "dissonance": share(sum(i in (1, 2, 6, 10, 11) for i in pairs), len(pairs)),
         "note_length": histogram(
@@ -182,8 +192,9 @@ def one_roll_slowly(roll, low, ticks):
         ),
         "qualified_notes": share(sum(v >= 1 / 8 for v in lengths), len(notes)),
         "fragmentation": share(holes, len(notes)),
-        "inter_onset": share((max(onsets) - min(onsets)) / ticks if onsets else 0,
-                             len(onsets) - 1 if onsets else 0),
+        "inter_onset": share(
+            (max(onsets) - min(onsets)) / ticks if onsets else 0, len(onsets) - 1 if onsets else 0
+        ),
         "onset_position": histogram([s % ticks for _, s, _ in notes if s > 0], ticks),
         "groove": 1 - share(sum(unlike), len(unlike)),
         "parallel_fifths": share(parallels(7), len(changes)),
@@ -192,7 +203,8 @@ def one_roll_slowly(roll, low, ticks):
 
 
 BATCHES = arrays(
-    bool, st.tuples(st.integers(1, 3), st.integers(1, 20), st.integers(1, 40)),
+    bool,
+    st.tuples(st.integers(1, 3), st.integers(1, 20), st.integers(1, 40)),
     elements=st.integers(0, 9).map(lambda n: n > 5),
 )
 
@@ -249,13 +261,16 @@ def chords(*pitches, beat=24):
     return features(rolls.from_notes(notes, 56, len(pitches) * beat)[None])
 
 
-@pytest.mark.parametrize(("one", "two", "fifths", "octaves"), [
-    ((48, 55, 64, 72), (50, 57, 65, 74), 1, 1),  # C-G to D-A, and C-C to D-D
-    ((48, 55, 64, 72), (50, 57, 62, 71), 1, 0),
-    ((48, 55, 64, 72), (48, 55, 65, 72), 0, 0),  # a fifth that stays is none
-    ((48, 55, 64, 73), (46, 65, 70, 75), 0, 0),  # nor one that is reached by contrary motion
-    ((48, 60, 67, 76), (50, 62, 69, 77), 2, 1),  # a twelfth counts as a fifth
-])
+@pytest.mark.parametrize(
+    ("one", "two", "fifths", "octaves"),
+    [
+        ((48, 55, 64, 72), (50, 57, 65, 74), 1, 1),  # C-G to D-A, and C-C to D-D
+        ((48, 55, 64, 72), (50, 57, 62, 71), 1, 0),
+        ((48, 55, 64, 72), (48, 55, 65, 72), 0, 0),  # a fifth that stays is none
+        ((48, 55, 64, 73), (46, 65, 70, 75), 0, 0),  # nor one that is reached by contrary motion
+        ((48, 60, 67, 76), (50, 62, 69, 77), 2, 1),  # a twelfth counts as a fifth
+    ],
+)
 def test_parallels(one, two, fifths, octaves):
     found = chords(one, two)
     assert (found["parallel_fifths"][0], found["parallel_octaves"][0]) == (fifths, octaves)
@@ -305,18 +320,28 @@ def test_agreement_with_muspy(windows):
         for note in by_note.tracks[0].notes:
             note.duration -= note.end == roll.shape[1]
         bar = muspy.groove_consistency(by_note, 4 * 24)
-        assert {name: found[name][k] for name in (
-            "polyphonic_rate", "pitch_count", "pitch_range", "pitch_class_entropy", "in_scale",
-            "groove", "notes",
-        )} == pytest.approx({
-            "polyphonic_rate": muspy.polyphony_rate(by_cell),
-            "pitch_count": muspy.n_pitches_used(by_note),
-            "pitch_range": muspy.pitch_range(by_note),
-            "pitch_class_entropy": muspy.pitch_class_entropy(by_cell),
-            "in_scale": muspy.scale_consistency(by_cell),
-            "groove": bar,
-            "notes": len(by_note.tracks[0].notes),
-        })
+        assert {
+            name: found[name][k]
+            for name in (
+                "polyphonic_rate",
+                "pitch_count",
+                "pitch_range",
+                "pitch_class_entropy",
+                "in_scale",
+                "groove",
+                "notes",
+            )
+        } == pytest.approx(
+            {
+                "polyphonic_rate": muspy.polyphony_rate(by_cell),
+                "pitch_count": muspy.n_pitches_used(by_note),
+                "pitch_range": muspy.pitch_range(by_note),
+                "pitch_class_entropy": muspy.pitch_class_entropy(by_cell),
+                "in_scale": muspy.scale_consistency(by_cell),
+                "groove": bar,
+                "notes": len(by_note.tracks[0].notes),
+            }
+        )
         voices = found["polyphony"][k] @ np.arange(9)
         assert muspy.polyphony(by_cell) == pytest.approx(voices / (1 - found["silence"][k]))
         assert pypianoroll.polyphonic_rate(roll.T) == pytest.approx(found["polyphonic_rate"][k])

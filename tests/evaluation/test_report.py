@@ -37,8 +37,17 @@ def pieces(seed, n=6):
 
 
 def card(prior, network="UNet", **arguments):
-    return Card(network, arguments, prior, ["linear"], T=10, low=60, pitches=PITCHES, ticks=TICKS,
-                length=LENGTH)
+    return Card(
+        network,
+        arguments,
+        prior,
+        ["linear"],
+        T=10,
+        low=60,
+        pitches=PITCHES,
+        ticks=TICKS,
+        length=LENGTH,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +58,14 @@ def tiny():
     return Model(its.build().eval(), its)
 
 
-OPTIONS = {"n": 4, "steps": 2, "levels": 3, "bootstraps": 5, "sampler": "posterior",
-           "progress": False}
+OPTIONS = {
+    "n": 4,
+    "steps": 2,
+    "levels": 3,
+    "bootstraps": 5,
+    "sampler": "posterior",
+    "progress": False,
+}
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +87,9 @@ def test_persistence_counts_what_follows_what(seed, cycle):
         for row in range(2):
             for place in range(cycle):
                 after = [
-                    w[row, t] for w in windows for t in range(1, 7)
+                    w[row, t]
+                    for w in windows
+                    for t in range(1, 7)
                     if w[row, t - 1] == bit and t % cycle == place
                 ]
                 assert p[bit, row, place] == pytest.approx((sum(after) + 0.5) / (len(after) + 1))
@@ -88,8 +105,9 @@ def test_baselines_are_distributions_over_rolls():
 
 def test_baselines_rank_as_they_know():
     held, learned = music(1, 20), music(2, 200)
-    cost = {k: masked.surprise(p, held).sum()
-            for k, p in masked.baselines(held, learned, TICKS).items()}
+    cost = {
+        k: masked.surprise(p, held).sum() for k, p in masked.baselines(held, learned, TICKS).items()
+    }
     assert cost["copy_in_beat"] < cost["copy"] < cost["marginal"]
 
 
@@ -110,8 +128,9 @@ def test_a_single_call_is_paid_for_free_cells_alone(mask):
     x0 = torch.from_numpy(rolls)[:, None].float()
     known = MASKS[mask](x0)
     model, seen = independent(0.3)
-    cost = masked.cost(model, x0, known, music(5), steps=4,
-                            generator=torch.Generator().manual_seed(0))
+    cost = masked.cost(
+        model, x0, known, music(5), steps=4, generator=torch.Generator().manual_seed(0)
+    )
     free = ~known[:, 0].numpy()
     nats = -np.log(np.where(rolls, 0.3, 0.7))[free].sum() / len(rolls)
     assert cost["nats"]["single_call"]["roll"] == pytest.approx(nats, rel=1e-6)
@@ -129,8 +148,14 @@ def test_a_belief_that_ignores_the_noise_is_bounded_by_its_own_price():
     """A network that always says p is a chain of independent cells: its bound is exact at p."""
     rolls = np.random.default_rng(0).random((8, PITCHES, LENGTH)) < 0.3
     x0 = torch.from_numpy(rolls)[:, None].float()
-    cost = masked.cost(independent(0.3)[0], x0, torch.zeros_like(x0).bool(), rolls,
-                            steps=40, generator=torch.Generator().manual_seed(0))["nats"]
+    cost = masked.cost(
+        independent(0.3)[0],
+        x0,
+        torch.zeros_like(x0).bool(),
+        rolls,
+        steps=40,
+        generator=torch.Generator().manual_seed(0),
+    )["nats"]
     assert cost["bound"]["roll"] >= cost["marginal"]["roll"] * 0.99
 
 
@@ -143,8 +168,9 @@ def test_middle_half():
 def test_paint_in_batches_keeps_what_is_known(tiny):
     x0 = torch.from_numpy(music(1, 5))[:, None].float()
     known = prompting.above_melody(x0)
-    made = masked.write(tiny, x0, known, steps=2, batch=2,
-                             generator=torch.Generator().manual_seed(0))
+    made = masked.write(
+        tiny, x0, known, steps=2, batch=2, generator=torch.Generator().manual_seed(0)
+    )
     assert made.shape == x0.shape and made[known].equal(x0[known])
 
 
@@ -170,8 +196,14 @@ def test_a_melody_that_is_not_kept_is_noticed(tiny, monkeypatch):
 def test_document_is_whole_and_plain(document):
     again = json.loads(json.dumps(document, allow_nan=False))
     assert again == document
-    assert set(document) == {"facts", "summary", "statistics", "comparison", "harmonization",
-                             "costs"}
+    assert set(document) == {
+        "facts",
+        "summary",
+        "statistics",
+        "comparison",
+        "harmonization",
+        "costs",
+    }
     assert set(document["costs"]) == set(MASKS)
     assert document["harmonization"]["melody_kept"] == 1
     assert document["comparison"]["n"] == {"made": 4, "held_out": 6, "training": 6}
@@ -205,8 +237,10 @@ def test_the_rolls_come_with_the_document(measured):
 def test_too_little_music():
     model = Model(None, card(0.25))  # the network is not so much as called
     for held_out, learned, n, says in (
-        ([], pieces(1), 4, "too little"), (pieces(1, 1), pieces(1), 4, "too little"),
-        (pieces(1), pieces(1, 1), 4, "too little"), (pieces(1), pieces(2), 1, "at least two"),
+        ([], pieces(1), 4, "too little"),
+        (pieces(1, 1), pieces(1), 4, "too little"),
+        (pieces(1), pieces(1, 1), 4, "too little"),
+        (pieces(1), pieces(2), 1, "at least two"),
         ([Piece("wide", np.zeros((9, LENGTH), bool))], pieces(1), 4, "wide: 9 pitches"),
     ):
         with pytest.raises(ValueError, match=says):
@@ -215,8 +249,15 @@ def test_too_little_music():
 
 def test_report_says_what_the_document_holds(document):
     said = report.markdown(document)
-    for words in ("100.00% of the melody", "the chain (bound)", "outer quarters known",
-                  "| parallel fifths |", "overlap", "4 rolls, 2 steps each", "s a roll on cpu"):
+    for words in (
+        "100.00% of the melody",
+        "the chain (bound)",
+        "outer quarters known",
+        "| parallel fifths |",
+        "overlap",
+        "4 rolls, 2 steps each",
+        "s a roll on cpu",
+    ):
         assert words in said
     assert not re.search(r"\b(nan|None|inf)\b", said)
     bound = document["costs"]["nothing"]["nats"]["bound"]["roll"]
@@ -230,8 +271,13 @@ def test_page_draws_what_the_document_holds(document):
     made, held = music(3, 4), music(1, 6)
     figure = page.figure(document, made, held, rolls=2)
     titles = [a.get_title(loc="left") for a in figure.get_axes()]
-    assert {"made", "held out", "pitch class", "overlap of distances (MGEval)",
-            "nearest training music"} <= set(titles)
+    assert {
+        "made",
+        "held out",
+        "pitch class",
+        "overlap of distances (MGEval)",
+        "nearest training music",
+    } <= set(titles)
     bars = next(a for a in figure.get_axes() if a.get_title(loc="left") == "pitch class").patches
     held_out = document["comparison"]["features"]["pitch_class"]["held_out"]
     np.testing.assert_allclose([b.get_height() for b in bars], held_out)

@@ -32,10 +32,16 @@ def music(seed, planes, columns):
 def drawn(found, codec, columns):
     """Those notes as a roll (V, P, L)."""
     span = codec.span
-    return torch.from_numpy(np.stack([
-        rolls.from_notes([(row, a * span, b * span) for row, a, b in notes], P, columns * span)
-        for notes in found
-    ]))
+    return torch.from_numpy(
+        np.stack(
+            [
+                rolls.from_notes(
+                    [(row, a * span, b * span) for row, a, b in notes], P, columns * span
+                )
+                for notes in found
+            ]
+        )
+    )
 
 
 def slow_bits(found, columns):
@@ -147,10 +153,20 @@ def test_a_window_of_bits_is_that_of_the_roll(grid, seed, planes, beat):
 # --- what a grid holds ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("steps, grid", [
-    ([24], 1), ([12], 2), ([6], 4), ([8], 3), ([6, 8], 12), ([3], 8), ([4], 6), ([7], 24),
-    ([5, 7], 24),
-])
+@pytest.mark.parametrize(
+    "steps, grid",
+    [
+        ([24], 1),
+        ([12], 2),
+        ([6], 4),
+        ([8], 3),
+        ([6, 8], 12),
+        ([3], 8),
+        ([4], 6),
+        ([7], 24),
+        ([5, 7], 24),
+    ],
+)
 def test_the_coarsest_grid_that_holds_the_music(steps, grid):
     """Notes of so many ticks: sixteenths are 6, eighth triplets 8, both together need 12."""
     notes = [(row, i * n, i * n + n) for row, n in enumerate(steps) for i in range(48)]

@@ -108,13 +108,18 @@ def test_an_end_comes_before_what_stands_at_its_tick_and_a_beginning_after_it():
     at = [e.data[:2].hex() for e in made.tracks[0] if e.tick == 480]
     assert at == ["8040", "803c", "903c", "9040"]
     assert [(n.pitch, n.start, n.end) for n in made.notes()] == [
-        (60, 0, 480), (64, 0, 480), (60, 480, 960), (64, 480, 960)]
+        (60, 0, 480),
+        (64, 0, 480),
+        (60, 480, 960),
+        (64, 480, 960),
+    ]
 
 
 def test_new_tracks_have_their_name_and_program_and_the_piece_becomes_one_of_tracks():
     one = midi.Midi(480, [list(piano((60, 0, 1))[0].midi.tracks[0])], kind=0)
-    made = editing.edited(one, added={"Bass": [(New(40, 0, 480), 3, 77)]},
-                          programs={"Bass": (3, 32)})
+    made = editing.edited(
+        one, added={"Bass": [(New(40, 0, 480), 3, 77)]}, programs={"Bass": (3, 32)}
+    )
     assert made.kind == 1 and made.tracks[0] == one.tracks[0] and made.name(1) == "Bass"
     assert made.programs(1) == {3: 32} and midi.parse(made.bytes()).tracks == made.tracks
 

@@ -22,13 +22,20 @@ BEATS = {  # of time signatures, in quarter notes
 def piece(*signatures, notes=((0, 480),), resolution=480):
     """A file of time signatures (tick, numerator, denominator) and notes (start, length)."""
     made = midi.Midi(resolution)
-    told = [midi.meta(t, midi.SIGNATURE, bytes([n, d.bit_length() - 1, 24, 8]))
-            for t, n, d in signatures]
-    played = sorted(e for start, length in notes for e in (
-        Event(start, b"\x90\x3c\x50"), Event(start + length, b"\x80\x3c\x00")))
+    told = [
+        midi.meta(t, midi.SIGNATURE, bytes([n, d.bit_length() - 1, 24, 8]))
+        for t, n, d in signatures
+    ]
+    played = sorted(
+        e
+        for start, length in notes
+        for e in (Event(start, b"\x90\x3c\x50"), Event(start + length, b"\x80\x3c\x00"))
+    )
     last = max(e.tick for e in [*told, *played])
-    made.tracks = [[*told, Event(last, midi.END_OF_TRACK)],
-                   [*played, Event(last, midi.END_OF_TRACK)]]
+    made.tracks = [
+        [*told, Event(last, midi.END_OF_TRACK)],
+        [*played, Event(last, midi.END_OF_TRACK)],
+    ]
     return made
 
 
@@ -39,11 +46,17 @@ def test_the_beat_is_that_of_the_time_signature(signature):
     assert grid.thirds.all() == (signature[0] % 3 == 0 and signature[1] >= 8)
 
 
-@pytest.mark.parametrize("pickup, meter_, beats", [
-    ((1, 8), (4, 4), [-240, 240, 720]), ((1, 4), (4, 4), [0, 480, 960]),
-    ((3, 8), (4, 4), [-240, 240, 720]), ((1, 8), (6, 8), [-480, 240, 960]),
-    ((1, 16), (3, 4), [-360, 120, 600]), ((2, 4), (3, 4), [0, 480, 960]),
-])
+@pytest.mark.parametrize(
+    "pickup, meter_, beats",
+    [
+        ((1, 8), (4, 4), [-240, 240, 720]),
+        ((1, 4), (4, 4), [0, 480, 960]),
+        ((3, 8), (4, 4), [-240, 240, 720]),
+        ((1, 8), (6, 8), [-480, 240, 960]),
+        ((1, 16), (3, 4), [-360, 120, 600]),
+        ((2, 4), (3, 4), [0, 480, 960]),
+    ],
+)
 def test_a_pickup_ends_where_its_bar_ends(pickup, meter_, beats):
     first = 4 * 480 * pickup[0] // pickup[1]
     grid = meter.grid(piece((0, *pickup), (first, *meter_), notes=[(0, first), (first, 2400)]))
@@ -51,8 +64,9 @@ def test_a_pickup_ends_where_its_bar_ends(pickup, meter_, beats):
     assert grid.bars[0] == first  # bar 1 is the first whole one
 
 
-@pytest.mark.parametrize("signature, late", [((4, 4), 240), ((4, 4), 120), ((6, 8), 240),
-                                              ((6, 8), 480), ((3, 4), 240)])
+@pytest.mark.parametrize(
+    "signature, late", [((4, 4), 240), ((4, 4), 120), ((6, 8), 240), ((6, 8), 480), ((3, 4), 240)]
+)
 def test_a_pickup_that_is_not_told_of_is_heard(signature, late):
     unit = 720 if signature == (6, 8) else 480
     notes = [(0, late), *((late + k * unit, unit) for k in range(16))]
@@ -72,13 +86,17 @@ def test_eighth_notes_are_no_pickup():
 
 def test_the_meter_may_change_inside_a_piece():
     grid = meter.grid(piece((0, 4, 4), (3840, 6, 8), (6720, 3, 4), notes=[(0, 9600)]))
-    assert grid.beats.tolist() == [*range(0, 3840, 480), *range(3840, 6720, 720),
-                                   *range(6720, 9601, 480)]
+    assert grid.beats.tolist() == [
+        *range(0, 3840, 480),
+        *range(3840, 6720, 720),
+        *range(6720, 9601, 480),
+    ]
     assert grid.bars == (0, 1920, 3840, 5280, 6720, 8160)
 
 
-SIGNATURES = st.lists(st.tuples(st.integers(1, 4000), st.integers(1, 12),
-                                st.sampled_from([2, 4, 8, 16])), max_size=4)
+SIGNATURES = st.lists(
+    st.tuples(st.integers(1, 4000), st.integers(1, 12), st.sampled_from([2, 4, 8, 16])), max_size=4
+)
 
 
 @given(SIGNATURES, st.sampled_from([24, 96, 480, 960]), st.integers(0, 20_000))
@@ -102,8 +120,10 @@ def test_a_grid_is_as_long_as_is_asked():
     assert len(meter.grid(piece((0, 4, 4)), least=100)) == 2400
 
 
-@pytest.mark.parametrize("text, value", [("4", 1), ("4.", 1.5), ("2", 2), ("2.", 3), ("8", 0.5),
-                                         ("8.", 0.75), ("16", 0.25), ("1", 4)])
+@pytest.mark.parametrize(
+    "text, value",
+    [("4", 1), ("4.", 1.5), ("2", 2), ("2.", 3), ("8", 0.5), ("8.", 0.75), ("16", 0.25), ("1", 4)],
+)
 def test_a_beat_is_named_as_in_print(text, value):
     assert meter.named(text) == Fraction(value)
     grid = meter.grid(piece((0, 4, 4), notes=[(0, 9600)]), beat=meter.named(text))

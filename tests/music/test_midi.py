@@ -34,10 +34,13 @@ def number(value):
 
 def track(*notes, end=END):
     """Bytes of a track; notes are (rest before, pitch, length) in ticks."""
-    return b"".join(
-        number(rest) + bytes([0x90, pitch, 80]) + number(length) + bytes([0x90, pitch, 0])
-        for rest, pitch, length in notes
-    ) + end
+    return (
+        b"".join(
+            number(rest) + bytes([0x90, pitch, 80]) + number(length) + bytes([0x90, pitch, 0])
+            for rest, pitch, length in notes
+        )
+        + end
+    )
 
 
 def file(*tracks, resolution=480):
@@ -70,10 +73,17 @@ def test_a_bad_prompt_is_refused_in_little_memory_and_at_once(name, tmp_path):
     data, says = BAD[name]
     (tmp_path / "a.mid").write_bytes(data)
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, "harmonize", "a.mid", "-o", "out.mid"], cwd=tmp_path,
-        capture_output=True, text=True, timeout=60,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
-                          "PYTHONPATH": str(Path(midi.__file__).parents[2])},
+        [sys.executable, "-c", CHILD, "harmonize", "a.mid", "-o", "out.mid"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ
+        | {
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+            "PYTHONPATH": str(Path(midi.__file__).parents[2]),
+        },
     )
     assert done.returncode == 2, done.stderr[-300:]
     assert done.stderr.startswith("binolab: a.mid: ") and done.stderr.count("\n") == 1
@@ -81,14 +91,19 @@ def test_a_bad_prompt_is_refused_in_little_memory_and_at_once(name, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.mid"]
 
 
-@pytest.mark.parametrize("make, says", [
-    (lambda p: None, "no such file"), (lambda p: p.mkdir(), "is a folder; name one"),
-    (os.mkfifo, "is not a file"), (lambda p: p.write_bytes(b""), r"empty \(0 bytes\)"),
-    (lambda p: p.write_bytes(b"MThd"), "it has no header"),
-    (lambda p: p.write_bytes(file()), "it has no track"),
-    (lambda p: p.write_bytes(file(track())), "no pitched notes"),
-    (lambda p: p.write_bytes(file(b"\0\x99\x24\x50\x18\x89\x24\0" + END)), "no pitched notes"),
-])
+@pytest.mark.parametrize(
+    "make, says",
+    [
+        (lambda p: None, "no such file"),
+        (lambda p: p.mkdir(), "is a folder; name one"),
+        (os.mkfifo, "is not a file"),
+        (lambda p: p.write_bytes(b""), r"empty \(0 bytes\)"),
+        (lambda p: p.write_bytes(b"MThd"), "it has no header"),
+        (lambda p: p.write_bytes(file()), "it has no track"),
+        (lambda p: p.write_bytes(file(track())), "no pitched notes"),
+        (lambda p: p.write_bytes(file(b"\0\x99\x24\x50\x18\x89\x24\0" + END)), "no pitched notes"),
+    ],
+)
 def test_what_is_no_music_is_refused_in_one_line(make, says, tmp_path):
     make(tmp_path / "a.mid")
     with pytest.raises(midi.MidiError, match=says) as caught:
@@ -102,8 +117,10 @@ def test_what_is_no_music_is_refused_in_one_line(make, says, tmp_path):
 CASES = sorted((Path(__file__).parent / "cases").glob("*.mid"))
 REFUSED = {"smpte_25x40": "have no beats", "tick_9_million": "beat 375,000"}
 MENDED = {
-    "cc_255": "a value over 127 is now 127", "junk_between_chunks": "2 bytes between tracks",
-    "key_bad_mode": "a key signature that there is not", "riff_rmid": "20 bytes before the header",
+    "cc_255": "a value over 127 is now 127",
+    "junk_between_chunks": "2 bytes between tracks",
+    "key_bad_mode": "a key signature that there is not",
+    "riff_rmid": "20 bytes before the header",
     "track_length_too_long": "track 2 is not as long as it says",
 }
 
@@ -127,7 +144,8 @@ def test_a_case_is_read_or_refused_and_written_event_for_event(path):
         return
     piece = midi.read(path)
     assert [m for m in piece.mended if MENDED.get(path.stem, "\n") in m] or (
-        piece.mended == [] and path.stem not in MENDED)
+        piece.mended == [] and path.stem not in MENDED
+    )
     again = midi.parse(piece.bytes())
     assert again.tracks == piece.tracks and again.mended == []
     if path.stem not in MENDED:
@@ -139,18 +157,23 @@ def test_a_case_is_read_or_refused_and_written_event_for_event(path):
 
 bytes_of = st.integers(0, 127)
 EVENTS = st.one_of(
-    st.tuples(st.sampled_from([0x80, 0x90, 0xA0, 0xB0, 0xE0]), st.integers(0, 15), bytes_of,
-              bytes_of).map(lambda e: bytes([e[0] | e[1], e[2], e[3]])),
+    st.tuples(
+        st.sampled_from([0x80, 0x90, 0xA0, 0xB0, 0xE0]), st.integers(0, 15), bytes_of, bytes_of
+    ).map(lambda e: bytes([e[0] | e[1], e[2], e[3]])),
     st.tuples(st.sampled_from([0xC0, 0xD0]), st.integers(0, 15), bytes_of).map(
-        lambda e: bytes([e[0] | e[1], e[2]])),
+        lambda e: bytes([e[0] | e[1], e[2]])
+    ),
     st.binary(max_size=9).map(lambda b: b"\xf0" + number(len(b)) + bytes(v & 127 for v in b)),
     st.tuples(st.sampled_from([1, 2, 3, 5, 6, 7, 0x7F]), st.binary(max_size=200)).map(
-        lambda e: bytes([0xFF, e[0]]) + number(len(e[1])) + e[1]),
+        lambda e: bytes([0xFF, e[0]]) + number(len(e[1])) + e[1]
+    ),
     st.integers(1, 2**24 - 1).map(lambda t: b"\xff\x51\x03" + t.to_bytes(3, "big")),
     st.tuples(st.integers(-7, 7), st.integers(0, 1)).map(
-        lambda k: b"\xff\x59\x02" + bytes([k[0] % 256, k[1]])),
+        lambda k: b"\xff\x59\x02" + bytes([k[0] % 256, k[1]])
+    ),
     st.tuples(st.integers(1, 12), st.integers(1, 4)).map(
-        lambda s: b"\xff\x58\x04" + bytes([*s, 24, 8])),
+        lambda s: b"\xff\x58\x04" + bytes([*s, 24, 8])
+    ),
 )
 TRACKS = st.lists(st.lists(st.tuples(st.integers(0, 5000), EVENTS), max_size=12), max_size=4)
 
@@ -187,17 +210,20 @@ SOUND = file(
 )
 
 
-@pytest.mark.parametrize("data, says", [
-    (b"RIFF\0\0\0\0RMIDdata\0\0\0\0" + SOUND, "20 bytes before the header"),
-    (SOUND.replace(b"MTrk", b"XFIH\0\0\0\x02hiMTrk", 1), "a chunk XFIH is left out"),
-    (SOUND[:10] + b"\0\x09" + SOUND[12:], "it tells of 9 tracks and has 2"),
-    (SOUND[:-6], "not as long as it says"),
-    (SOUND.replace(b"\xff\x59\x02\xff\x01", b"\xff\x59\x02\x50\x01"), "a key signature"),
-    (SOUND.replace(b"\xff\x51\x03\x07\xa1\x20", b"\xff\x51\x03\0\0\0"), "a tempo of 0"),
-    (SOUND.replace(b"\xb0\x40\x7f", b"\xb0\x40\xff"), "a value over 127"),
-    (SOUND[:8] + b"\0\x02" + SOUND[10:], "its tracks follow one another"),
-    (SOUND.replace(b"\xf0\x03", b"\xf4\x03"), "track 2 is damaged after 1 events"),
-])
+@pytest.mark.parametrize(
+    "data, says",
+    [
+        (b"RIFF\0\0\0\0RMIDdata\0\0\0\0" + SOUND, "20 bytes before the header"),
+        (SOUND.replace(b"MTrk", b"XFIH\0\0\0\x02hiMTrk", 1), "a chunk XFIH is left out"),
+        (SOUND[:10] + b"\0\x09" + SOUND[12:], "it tells of 9 tracks and has 2"),
+        (SOUND[:-6], "not as long as it says"),
+        (SOUND.replace(b"\xff\x59\x02\xff\x01", b"\xff\x59\x02\x50\x01"), "a key signature"),
+        (SOUND.replace(b"\xff\x51\x03\x07\xa1\x20", b"\xff\x51\x03\0\0\0"), "a tempo of 0"),
+        (SOUND.replace(b"\xb0\x40\x7f", b"\xb0\x40\xff"), "a value over 127"),
+        (SOUND[:8] + b"\0\x02" + SOUND[10:], "its tracks follow one another"),
+        (SOUND.replace(b"\xf0\x03", b"\xf4\x03"), "track 2 is damaged after 1 events"),
+    ],
+)
 def test_what_is_mended_is_told(data, says):
     if "damaged" in says:
         with pytest.raises(midi.MidiError, match="no pitched notes"):
@@ -214,7 +240,9 @@ def test_what_is_mended_is_told(data, says):
 def test_notes_of_one_pitch_end_in_the_order_in_which_they_began():
     data = file(b"\0\x90\x3c\x50\x0a\x3c\x40\x0a\x3c\0\x0a\x80\x3c\0" + END)
     assert [(n.start, n.end, n.velocity) for n in midi.parse(data).notes()] == [
-        (0, 20, 80), (10, 30, 64)]
+        (0, 20, 80),
+        (10, 30, 64),
+    ]
 
 
 def test_a_note_without_an_end_lasts_as_its_track_does():
@@ -224,8 +252,11 @@ def test_a_note_without_an_end_lasts_as_its_track_does():
 
 
 TEMPI = st.dictionaries(st.integers(0, 5000), st.integers(1000, 2**24 - 1), max_size=6)
-NOTES = st.lists(st.tuples(st.integers(0, 900), st.integers(0, 127), st.integers(1, 900)),
-                 min_size=1, max_size=12)
+NOTES = st.lists(
+    st.tuples(st.integers(0, 900), st.integers(0, 127), st.integers(1, 900)),
+    min_size=1,
+    max_size=12,
+)
 
 
 @given(TEMPI, NOTES, st.sampled_from([24, 96, 220, 480, 1024, 32767]))
@@ -260,9 +291,14 @@ def test_a_coarse_clock_is_made_finer():
     assert midi.finer(fine, 24) is fine
 
 
-@given(st.lists(st.tuples(st.integers(0, 40), st.sampled_from([60, 62]), st.integers(1, 20)),
-                min_size=1, max_size=12),
-       st.lists(st.tuples(st.integers(0, 60), st.booleans()), max_size=8))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 40), st.sampled_from([60, 62]), st.integers(1, 20)),
+        min_size=1,
+        max_size=12,
+    ),
+    st.lists(st.tuples(st.integers(0, 60), st.booleans()), max_size=8),
+)
 def test_the_pedal_is_heeded_as_the_slow_way_says(notes, pedal):
     piano = pretty_midi.Instrument(0)
     piano.notes = [pretty_midi.Note(80, p, s, s + n) for s, p, n in notes]
@@ -271,8 +307,12 @@ def test_the_pedal_is_heeded_as_the_slow_way_says(notes, pedal):
     whole.instruments.append(piano)
     piece = midi.read(whole)
     keys, held = piece.notes(), piece.notes(pedal=True)
-    changes = sorted((tick, data[2] >= 64) for track_ in piece.tracks for tick, data in track_
-                     if data[0] & 0xF0 == 0xB0 and data[1] == 64)
+    changes = sorted(
+        (tick, data[2] >= 64)
+        for track_ in piece.tracks
+        for tick, data in track_
+        if data[0] & 0xF0 == 0xB0 and data[1] == 64
+    )
     last = max(n.end for n in keys)
     for note, longer in zip(keys, held):
         before = [i for i, (t, _) in enumerate(changes) if t <= note.end]

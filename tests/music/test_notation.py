@@ -88,10 +88,15 @@ def test_slips_are_named(text, words):
     assert "\n" not in message and all(word in message for word in words), message
 
 
-@pytest.mark.parametrize("text, says", [
-    ("C4 1e999999999", "is not a length in beats"), ("C4 " + "9" * 5000, "is not a length"),
-    ("C4 10001", "after the roll's 10000; shorten the voice$"), ("- 99999999999 C4 1", "after the"),
-])
+@pytest.mark.parametrize(
+    "text, says",
+    [
+        ("C4 1e999999999", "is not a length in beats"),
+        ("C4 " + "9" * 5000, "is not a length"),
+        ("C4 10001", "after the roll's 10000; shorten the voice$"),
+        ("- 99999999999 C4 1", "after the"),
+    ],
+)
 def test_a_length_beyond_all_music_is_refused_at_once(text, says):
     with pytest.raises(ValueError, match=says):
         notation.read(text, length=None)

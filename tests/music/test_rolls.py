@@ -122,7 +122,14 @@ def test_a_true_rest_of_one_tick_is_the_one_thing_that_is_lost():
 
 def test_a_note_of_one_tick_is_not_swallowed_by_the_gap():
     assert rolls.from_notes([(0, 0, 1), (0, 1, 2), (0, 2, 8), (0, 4, 8)], 1, 8)[0].tolist() == [
-        True, True, True, False, True, True, True, True
+        True,
+        True,
+        True,
+        False,
+        True,
+        True,
+        True,
+        True,
     ]
 
 
@@ -150,8 +157,11 @@ def test_a_note_of_another_instrument_strikes_again():
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 127), st.integers(0, 500), st.integers(1, 99)), min_size=1,
-             unique_by=lambda n: n[0]),
+    st.lists(
+        st.tuples(st.integers(0, 127), st.integers(0, 500), st.integers(1, 99)),
+        min_size=1,
+        unique_by=lambda n: n[0],
+    ),
     st.sampled_from([1, 4, 24, 480]),
 )
 def test_notes_go_to_the_nearest_tick_in_the_order_of_pitch_and_time(found, ticks):

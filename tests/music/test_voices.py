@@ -82,13 +82,22 @@ def singer(tmp_path_factory):
     """A network of four voices in sixteenths that has made two steps."""
     from binolab.datasets.pieces import Piece
 
-    notes = [[(r + 6 * v + b % 3, 24 * b, 24 * b + 24) for b in range(16)]
-             for v, r in ((3, 1), (2, 1), (1, 1), (0, 1))]
+    notes = [
+        [(r + 6 * v + b % 3, 24 * b, 24 * b + 24) for b in range(16)]
+        for v, r in ((3, 1), (2, 1), (1, 1), (0, 1))
+    ]
     planes = np.stack([rolls.from_notes(n, 32, 384) for n in notes])
     whole = voices.merge(torch.from_numpy(planes)[None])[0, 0].numpy()
     config = Config(
-        network="BeatTransformer", grid=4, planes=4, schedule=("cosine",), T=20, batch=2, steps=2,
-        arguments={"columns": 4, "width": 16, "depth": 1, "heads": 2, "filters": 8}, low=LOW,
+        network="BeatTransformer",
+        grid=4,
+        planes=4,
+        schedule=("cosine",),
+        T=20,
+        batch=2,
+        steps=2,
+        arguments={"columns": 4, "width": 16, "depth": 1, "heads": 2, "filters": 8},
+        low=LOW,
     )
     folder = tmp_path_factory.mktemp("singer") / "run"
     pieces = [Piece("a", whole, planes)]

@@ -15,8 +15,9 @@ from binolab.networks.unet import Denoiser, UNet
 NETS = {
     "UNet": UNet(widths=(4, 6, 8, 10)),
     "UNet, told": UNet(widths=(4, 8), time=True),
-    "FrameTransformer": FrameTransformer(16, fold=8, width=16, depth=2, heads=2, filters=8,
-                                         mixers=1),
+    "FrameTransformer": FrameTransformer(
+        16, fold=8, width=16, depth=2, heads=2, filters=8, mixers=1
+    ),
 }
 
 

@@ -20,8 +20,18 @@ K, P, C = 4, 12, 16
 RHO = [[0.05 + 0.01 * p + 0.2 * k for p in range(P)] for k in range(K)]
 SMALL = {"width": 16, "depth": 2, "heads": 2, "filters": 8}
 CONFIG = Config(
-    network="BeatTransformer", arguments=SMALL | {"dropout": 0.0}, grid=4, planes=2, length=48,
-    schedule=("cosine",), T=50, batch=8, steps=100, warmup=2, rate=1e-2, transpose=0,
+    network="BeatTransformer",
+    arguments=SMALL | {"dropout": 0.0},
+    grid=4,
+    planes=2,
+    length=48,
+    schedule=("cosine",),
+    T=50,
+    batch=8,
+    steps=100,
+    warmup=2,
+    rate=1e-2,
+    transpose=0,
 )
 
 
@@ -115,11 +125,15 @@ def test_other_sizes_are_refused_in_a_line(shape):
     assert str(shape) in str(found.value) and "\n" not in str(found.value)
 
 
-@pytest.mark.parametrize("wrong, word", [
-    ({"heads": 3}, "heads must divide"), ({"heads": 0}, "heads must divide"),
-    ({"prior": 0.0}, "prior must be between 0 and 1"),
-    ({"prior": [[0.1], [1.0], [0.1], [0.1]]}, "prior must be between 0 and 1"),
-])
+@pytest.mark.parametrize(
+    "wrong, word",
+    [
+        ({"heads": 3}, "heads must divide"),
+        ({"heads": 0}, "heads must divide"),
+        ({"prior": 0.0}, "prior must be between 0 and 1"),
+        ({"prior": [[0.1], [1.0], [0.1], [0.1]]}, "prior must be between 0 and 1"),
+    ],
+)
 def test_bad_arguments_are_refused(wrong, word):
     with pytest.raises(ValueError, match=word):
         BeatTransformer(**SMALL | {"pitches": P, "kinds": K} | wrong)
@@ -172,11 +186,18 @@ def test_a_run_on_two_planes_of_bits_learns(piece):
     assert torch.equal(batch.x_t[batch.known], batch.x0[batch.known])
 
 
-@pytest.mark.parametrize("wrong, word", [
-    ({"grid": 5}, "grid of 5"), ({"planes": 40}, "planes must be"),
-    ({"network": "FrameTransformer", "arguments": {"fold": 4}}, "FrameTransformer takes one plane"),
-    ({"length": 60}, "multiples of 24"),
-])
+@pytest.mark.parametrize(
+    "wrong, word",
+    [
+        ({"grid": 5}, "grid of 5"),
+        ({"planes": 40}, "planes must be"),
+        (
+            {"network": "FrameTransformer", "arguments": {"fold": 4}},
+            "FrameTransformer takes one plane",
+        ),
+        ({"length": 60}, "multiples of 24"),
+    ],
+)
 def test_a_run_that_could_not_be_read_again_is_refused(wrong, word):
     with pytest.raises(ValueError, match=word) as caught:
         Run(dataclasses.replace(CONFIG, **wrong), 0.1, P, torch.device("cpu"))

@@ -176,11 +176,14 @@ def test_rotary_positions_tell_distance_alone():
 # --- what old files hold -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name, arguments, names", [
-    ("UNet", {"time": True}, 805389127),
-    ("FrameTransformer", {"depth": 1, "mixers": 1}, 3683538373),
-    ("BeatTransformer", {"depth": 1, "mixers": 1}, 2645980261),
-])
+@pytest.mark.parametrize(
+    "name, arguments, names",
+    [
+        ("UNet", {"time": True}, 805389127),
+        ("FrameTransformer", {"depth": 1, "mixers": 1}, 3683538373),
+        ("BeatTransformer", {"depth": 1, "mixers": 1}, 2645980261),
+    ],
+)
 def test_parameters_keep_their_names_and_their_order(name, arguments, names):
     """Weights are read by name; a checkpoint keeps the optimizer's state by number."""
     network = networks.NETWORKS[name](**arguments)

@@ -26,8 +26,10 @@ def level(wave, start, end):
 
 def hundred_notes():
     random = np.random.default_rng(1)
-    notes = [(int(random.integers(56)), s, s + int(random.integers(6, 48)))
-             for s in random.integers(0, 336, 100).tolist()]
+    notes = [
+        (int(random.integers(56)), s, s + int(random.integers(6, 48)))
+        for s in random.integers(0, 336, 100).tolist()
+    ]
     return rolls.from_notes(notes, 56, 384)
 
 
@@ -47,8 +49,10 @@ def test_the_first_partial_is_in_tune_to_two_cents(pitch):
 def test_upper_partials_are_stretched_by_stiffness_and_die_sooner(pitch):
     tone = audio._tone(pitch, 2 * RATE, RATE)
     f1 = 440 * 2 ** ((pitch - 69) / 12)
-    early, late = (np.abs(np.fft.rfft(tone[i : i + RATE // 2] * np.hanning(RATE // 2), 2**18))
-                   for i in (1000, 30000))
+    early, late = (
+        np.abs(np.fft.rfft(tone[i : i + RATE // 2] * np.hanning(RATE // 2), 2**18))
+        for i in (1000, 30000)
+    )
     hertz = np.fft.rfftfreq(2**18, 1 / RATE)
 
     def partial(spectrum, k):
@@ -70,8 +74,10 @@ def test_a_note_is_loudest_when_struck_and_silent_after_its_release(row):
 
 
 def test_high_notes_die_sooner():
-    kept = [level(w, 0.9, 1.1) / level(w, 0.02, 0.1)
-            for w in (audio.synthesize(one(row)) for row in (0, 27, 55))]
+    kept = [
+        level(w, 0.9, 1.1) / level(w, 0.02, 0.1)
+        for w in (audio.synthesize(one(row)) for row in (0, 27, 55))
+    ]
     assert kept[0] > kept[1] > kept[2]
 
 

@@ -67,8 +67,11 @@ def test_a_log_with_holes_is_drawn():
 def test_ratios_are_dots_at_value_over_reference():
     table = {"naive": {"n": [6, 9, 12], "m": 0}, "posterior": {"n": 3, "m": np.nan}}
     ax = curves.plot_ratios(table, {"n": 3, "m": 2})
-    dots = [line.get_xdata()[0] for line in ax.lines
-            if line.get_marker() in ("o", "s") and len(line.get_xdata()) == 1]
+    dots = [
+        line.get_xdata()[0]
+        for line in ax.lines
+        if line.get_marker() in ("o", "s") and len(line.get_xdata()) == 1
+    ]
     assert dots == [3, 1]
     assert any(sorted(line.get_xdata()) == [2, 4] for line in ax.lines)
     assert [t.get_text().strip() for t in ax.texts] == ["0"]  # said, not silently dropped

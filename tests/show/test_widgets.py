@@ -88,7 +88,11 @@ def test_buttons_are_linked_by_their_index(monkeypatch):
     links = []
     monkeypatch.setattr(widgets.ipw, "jslink", lambda *ends: links.append(ends))
     box = widgets.frame_slider(
-        FRAMES, ["same", "same", "<other>"], description="kind", start=1, control="buttons",
+        FRAMES,
+        ["same", "same", "<other>"],
+        description="kind",
+        start=1,
+        control="buttons",
         captions=["a", "b", "c"],
     )
     buttons, picture, caption = box.children

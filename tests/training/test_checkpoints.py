@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from binolab.training import checkpoints
+from binolab.training.folder import Log, foreign
 
 NAME, PREVIOUS = checkpoints.NAME, checkpoints.PREVIOUS
 
@@ -206,14 +207,14 @@ def test_what_cannot_be_opened_to_settle_it_is_let_be(tmp_path):
 
 
 def test_the_log_keeps_whole_rows_in_order_and_is_cut_at_a_step(tmp_path, closed):
-    log = checkpoints.Log(str(tmp_path))
+    log = Log(str(tmp_path))
     assert log.rows() == []
     log.cut(3)
     assert names(tmp_path) == []
     rows = [{"step": step, "loss": step / 7} for step in (1, 2, 3, 5)]
     for row in rows:
         log.append(row)
-    assert log.rows() == rows == checkpoints.Log(tmp_path).rows()
+    assert log.rows() == rows == Log(tmp_path).rows()
     assert log.path.read_text().count("\n") == 4
     assert log.path.stat().st_mode & 0o711 == 0o600  # to read and write, not to run
     log.cut(3)
@@ -227,7 +228,7 @@ def test_the_log_keeps_whole_rows_in_order_and_is_cut_at_a_step(tmp_path, closed
 
 
 def test_a_log_that_needs_no_cut_is_not_written_again(tmp_path, monkeypatch):
-    log = checkpoints.Log(tmp_path)
+    log = Log(tmp_path)
     log.append({"step": 1})
     monkeypatch.setattr(os, "replace", None)
     log.cut(1)
@@ -254,9 +255,14 @@ def test_what_changed_is_told_by_name_and_count():
 
 def test_a_run_is_known_by_its_settings(tmp_path):
     told = {"network": "unet", "steps": 8, "prior": 0.1}
-    for settings, other in ((told, None), (told | {"more": 1}, None), ({}, "config.json"),
-                            ({"network": 1, "steps": 1}, "config.json"), ([], "config.json")):
+    for settings, other in (
+        (told, None),
+        (told | {"more": 1}, None),
+        ({}, "config.json"),
+        ({"network": 1, "steps": 1}, "config.json"),
+        ([], "config.json"),
+    ):
         (tmp_path / "config.json").write_text(json.dumps(settings))
-        assert checkpoints.foreign(tmp_path) == other
+        assert foreign(tmp_path) == other
     (tmp_path / "config.json").unlink()
-    assert checkpoints.foreign(tmp_path) is None
+    assert foreign(tmp_path) is None

@@ -17,14 +17,15 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from tiny import TINY
 
 from binolab.cli.main import main
 from binolab.datasets import Piece
 from binolab.model import load
 from binolab.music import rolls
-from binolab.training import batches, checkpoints, devices, loop
-from binolab.training.checkpoints import TrainingError
-from binolab.training.config import PRESETS, Config
+from binolab.training import batches, devices, loop
+from binolab.training.config import PRESETS, Config, TrainingError
+from binolab.training.folder import lock
 from binolab.training.step import Run
 
 pytestmark = pytest.mark.slow
@@ -33,8 +34,13 @@ pytest.importorskip("accelerate", reason='needs the extra "distributed"')
 PITCHES, STEPS = 16, 8
 CONFIGS = {
     "frames": Config(
-        arguments={"width": 16, "depth": 1, "heads": 2, "filters": 8}, length=48, batch=4,
-        steps=STEPS, T=50, warmup=2, rate=3e-3,
+        arguments={"width": 16, "depth": 1, "heads": 2, "filters": 8},
+        length=48,
+        batch=4,
+        steps=STEPS,
+        T=50,
+        warmup=2,
+        rate=3e-3,
     ),
 }
 CONFIGS["bound"] = dataclasses.replace(CONFIGS["frames"], loss="bound")
@@ -62,8 +68,16 @@ def work(folder):
     """In each process: all steps together; the first does them alone; then a run without end."""
     team, alone = devices.team("cpu"), devices.Team(torch.device("cpu"))
     found = {name: losses(config, team) for name, config in CONFIGS.items()}
-    run = loop.train(CONFIGS["frames"], pieces(), pieces(), folder / "two", prior=0.1,
-                         device="cpu", every=0.0, progress=False)
+    run = loop.train(
+        CONFIGS["frames"],
+        pieces(),
+        pieces(),
+        folder / "two",
+        prior=0.1,
+        device="cpu",
+        every=0.0,
+        progress=False,
+    )
     try:
         loop.train(CONFIGS["frames"], pieces(), pieces(), folder / "taken", prior=0.1)
     except TrainingError as error:
@@ -72,8 +86,22 @@ def work(folder):
         alone = {name: losses(config, alone) for name, config in CONFIGS.items()}
         facts = {"together": found, "alone": alone, "size": team.size, "step": run.step}
         (folder / "found.json").write_text(json.dumps(facts))
-    command = ["train", "--data", folder / "data", "--out", folder / "endless", "--preset", "tiny",
-               "--steps", 100_000, "--every", 1, "--device", "cpu"]
+    command = [
+        "train",
+        "--data",
+        folder / "data",
+        "--out",
+        folder / "endless",
+        "--preset",
+        "tiny",
+        "--steps",
+        100_000,
+        "--every",
+        1,
+        "--device",
+        "cpu",
+    ]
+    PRESETS["tiny"] = TINY
     return main([str(word) for word in command])
 
 
@@ -85,13 +113,28 @@ def outcome(tmp_path_factory):
     for i in range(2):
         notes = [(30 + (7 * b + i) % 12, 24 * b, 24 * b + 20) for b in range(32)]
         rolls.to_midi(rolls.from_notes(notes)).write(folder / "data" / f"{i}.mid")
-    with checkpoints.lock(folder / "taken"):
+    with lock(folder / "taken"):
         process = subprocess.Popen(
-            [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
-             "--master-port", "0", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0",
-             __file__, folder],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"}, start_new_session=True,
+            [
+                sys.executable,
+                "-m",
+                "torch.distributed.run",
+                "--nproc-per-node",
+                "2",
+                "--master-port",
+                "0",
+                "--rdzv-backend",
+                "c10d",
+                "--rdzv-endpoint",
+                "localhost:0",
+                __file__,
+                folder,
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
+            start_new_session=True,
         )
         deadline, begun = time.time() + 300, folder / "endless" / "checkpoint.safetensors"
         while not begun.exists() and process.poll() is None:
@@ -114,8 +157,16 @@ def test_two_processes_are_one_with_the_doubled_batch(name, outcome):
 
 def test_a_run_of_two_leaves_what_a_run_of_one_does(outcome, tmp_path):
     folder, found, _ = outcome
-    loop.train(CONFIGS["frames"], pieces(), pieces(), tmp_path / "one", prior=0.1,
-                   device="cpu", every=0.0, progress=False)
+    loop.train(
+        CONFIGS["frames"],
+        pieces(),
+        pieces(),
+        tmp_path / "one",
+        prior=0.1,
+        device="cpu",
+        every=0.0,
+        progress=False,
+    )
     assert found["step"] == STEPS
     names = sorted(p.name for p in (tmp_path / "one").iterdir())
     assert sorted(p.name for p in (folder / "two").iterdir()) == names
@@ -142,7 +193,7 @@ def test_ctrl_c_stops_all_and_leaves_a_run(outcome):
     step = load(out).card.trained["step"]
     assert step > 0 and not (out / "report.md").exists()
     card = load(out).card
-    config = dataclasses.replace(PRESETS["tiny"], steps=100_000, low=card.low)
+    config = dataclasses.replace(TINY, steps=100_000, low=card.low)
     alone = Run(config, card.prior, card.pitches, torch.device("cpu"))
     assert alone.restore(out) is None and alone.step == step
 

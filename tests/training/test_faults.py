@@ -26,15 +26,20 @@ from binolab.datasets import Piece
 from binolab.model import load
 from binolab.music import rolls
 from binolab.training import checkpoints, loop
-from binolab.training.checkpoints import TrainingError
-from binolab.training.config import Config
+from binolab.training.config import Config, TrainingError
+from binolab.training.folder import Log
 from binolab.training.step import Run
 
 KILLS = 12
 PITCHES = 16
 TINY = Config(
     arguments={"width": 16, "depth": 1, "heads": 2, "filters": 8, "dropout": 0.1},
-    length=48, batch=4, steps=60, T=50, warmup=2, rate=3e-3,
+    length=48,
+    batch=4,
+    steps=60,
+    T=50,
+    warmup=2,
+    rate=3e-3,
 )
 
 
@@ -56,7 +61,7 @@ def go(folder, config=TINY, **options):
 
 
 def log(folder):
-    return checkpoints.Log(folder).rows()
+    return Log(folder).rows()
 
 
 def step_of(folder):
@@ -67,8 +72,10 @@ def same(one, other):
     """Whether two runs stand at the same step with the same bits."""
     a, facts, _ = checkpoints.read(one)
     b, others, _ = checkpoints.read(other)
-    return facts["step"] == others["step"] and list(a) == list(b) and all(
-        torch.equal(a[k], b[k]) for k in a
+    return (
+        facts["step"] == others["step"]
+        and list(a) == list(b)
+        and all(torch.equal(a[k], b[k]) for k in a)
     )
 
 
@@ -163,8 +170,13 @@ def work(folder):
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory):
     folder = tmp_path_factory.mktemp("faults")
-    done = subprocess.run([sys.executable, __file__, str(folder)], capture_output=True, text=True,
-                          timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    done = subprocess.run(
+        [sys.executable, __file__, str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
     assert done.returncode == 0, done.stderr
     return folder, json.loads(done.stdout)
 
@@ -266,19 +278,22 @@ def test_a_damaged_checkpoint_falls_back_and_says_so(damage, stopped, capsys):
 def test_a_changed_letter_in_what_it_tells_is_damage_too(stopped, capsys):
     config, folder, whole = stopped
     path = folder / checkpoints.NAME
-    path.write_bytes(path.read_bytes().replace(b'elapsed', b'elapses'))
+    path.write_bytes(path.read_bytes().replace(b"elapsed", b"elapses"))
     assert go(folder, config, resume=True).step == 6
     assert "damaged checkpoint (its checksum is wrong)" in capsys.readouterr().err
     assert same(folder, whole)
 
 
-@pytest.mark.parametrize("change", [
-    lambda tensors, facts: tensors.pop("model.norm.bias"),
-    lambda tensors, facts: tensors.update({"model.norm.bias": torch.zeros(3)}),
-    lambda tensors, facts: tensors.update({"optimizer.x": torch.zeros(3)}),
-    lambda tensors, facts: facts.pop("prior"),
-    lambda tensors, facts: facts.update(config=[1]),
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tensors, facts: tensors.pop("model.norm.bias"),
+        lambda tensors, facts: tensors.update({"model.norm.bias": torch.zeros(3)}),
+        lambda tensors, facts: tensors.update({"optimizer.x": torch.zeros(3)}),
+        lambda tensors, facts: facts.pop("prior"),
+        lambda tensors, facts: facts.update(config=[1]),
+    ],
+)
 def test_a_whole_checkpoint_of_another_program_is_refused_in_a_line(stopped, change):
     config, folder, _ = stopped
     tensors, facts, _ = checkpoints.read(folder)
@@ -376,8 +391,20 @@ def test_data_with_no_usable_file(tmp_path, capsys):
 def test_a_roll_size_that_the_network_cannot_take(tmp_path, capsys):
     (tmp_path / "data").mkdir()
     rolls.to_midi(np.eye(56, 384, dtype=bool)).write(tmp_path / "data" / "a.mid")
-    said = fault(capsys, "train", "--data", tmp_path / "data", "--out", tmp_path / "run",
-                 "--preset", "unet", "--low", 33, "--pitches", 57)
+    said = fault(
+        capsys,
+        "train",
+        "--data",
+        tmp_path / "data",
+        "--out",
+        tmp_path / "run",
+        "--preset",
+        "unet",
+        "--low",
+        33,
+        "--pitches",
+        57,
+    )
     assert "multiples of 8" in said and "--pitches 64 can be taken, or 56" in said
     config = dataclasses.replace(TINY, length=50)
     with pytest.raises(TrainingError, match="window of 50 ticks: .* multiples of 24"):

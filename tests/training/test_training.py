@@ -26,15 +26,21 @@ from binolab.model import load, pick_device
 from binolab.music import rolls
 from binolab.music.codec import Codec
 from binolab.training import batches, checkpoints, devices, loop
-from binolab.training.checkpoints import TrainingError
-from binolab.training.config import PRESETS, Config
-from binolab.training.step import Run, rate_at
+from binolab.training.config import PRESETS, Config, TrainingError
+from binolab.training.folder import LOCK, OWN
+from binolab.training.rate import rate_at
+from binolab.training.step import Run
 
 STOPS = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
 PITCHES = 16
 TINY = Config(
     arguments={"width": 16, "depth": 1, "heads": 2, "filters": 8, "dropout": 0.1},
-    length=48, batch=4, steps=8, T=50, warmup=2, rate=3e-3,
+    length=48,
+    batch=4,
+    steps=8,
+    T=50,
+    warmup=2,
+    rate=3e-3,
 )
 PAPER = dataclasses.replace(
     TINY, network="UNet", arguments={"widths": [8, 8, 16]}, loss="l2", prompts=0.0
@@ -46,7 +52,10 @@ RUNS = {
         PAPER, arguments={"widths": [8, 8, 16], "time": True}, precision="bf16", loss="bce"
     ),
     "voices": dataclasses.replace(
-        TINY, network="BeatTransformer", grid=4, planes=2,
+        TINY,
+        network="BeatTransformer",
+        grid=4,
+        planes=2,
         arguments={"width": 16, "depth": 1, "heads": 2, "filters": 8},
     ),
 }
@@ -60,8 +69,9 @@ def pieces():
     for i, beats in enumerate((8, 5, 1)):
         rows = random.integers(3, 12, (beats, 2))
         parts = [[(int(r), 24 * b, 24 * b + 20) for b, r in enumerate(part)] for part in rows.T]
-        whole, *parts = (rolls.from_notes(notes, PITCHES, 24 * beats)
-                         for notes in (sum(parts, []), *parts))
+        whole, *parts = (
+            rolls.from_notes(notes, PITCHES, 24 * beats) for notes in (sum(parts, []), *parts)
+        )
         found.append(Piece(str(i), whole, np.stack(parts)))
     return found
 
@@ -117,7 +127,8 @@ def test_losses_by_hand():
     p, x0 = torch.tensor([0.2, 0.9]).view(1, 1, 1, 2), torch.tensor([0.0, 1.0]).view(1, 1, 1, 2)
     free = torch.ones_like(x0, dtype=torch.bool)
     for kind, value in (
-        ("l1", (0.2 + 0.1) / 2), ("l2", (0.04 + 0.01) / 2),
+        ("l1", (0.2 + 0.1) / 2),
+        ("l2", (0.04 + 0.01) / 2),
         ("bce", -(math.log(0.8) + math.log(0.9)) / 2),
     ):
         found = loss(torch.logit(p), x0, free, kind).item()
@@ -299,8 +310,10 @@ def test_pieces_of_other_parts_are_refused_by_name(struck):
     alone = Piece("b.mid", struck[0].roll)
     assert np.array_equal(alone.in_planes(1), struck[0].roll[None])
     for piece, name in (alone, "b.mid"), (struck[0], "long"):
-        for call in (lambda: batches.Bank([piece], dataclasses.replace(TINY, planes=3), "cpu"),
-                     lambda: datasets.held_out_windows([piece], 48, 4, 3)):
+        for call in (
+            lambda: batches.Bank([piece], dataclasses.replace(TINY, planes=3), "cpu"),
+            lambda: datasets.held_out_windows([piece], 48, 4, 3),
+        ):
             with pytest.raises(ValueError, match=f"^{name}: .* parts.*3 "):
                 call()
 
@@ -326,7 +339,10 @@ def test_a_run_leaves_what_it_promises(go, tmp_path, pieces):
     run = go(TINY, "run", every=0.0)
     folder = tmp_path / "run"
     assert sorted(contents(folder)) == [
-        "checkpoint-previous.safetensors", "checkpoint.safetensors", "config.json", "log.jsonl",
+        "checkpoint-previous.safetensors",
+        "checkpoint.safetensors",
+        "config.json",
+        "log.jsonl",
         "model.safetensors",
     ]
     config = json.loads((folder / "config.json").read_text())
@@ -338,7 +354,7 @@ def test_a_run_leaves_what_it_promises(go, tmp_path, pieces):
         assert len(valid) == 11 and "bound" in valid and min(valid.values()) > 0
     model = load(folder)
     assert model.card.trained["step"] == run.step == 8
-    assert (model.card.pitches, model.card.length, model.card.prior) == (PITCHES, 48, 0.1)
+    assert (model.pitches, model.length, model.prior) == (PITCHES, 48, 0.1)
     for key, value in run.ema.state_dict().items():  # the average is what is to be used
         assert (model.network.state_dict()[key] - value).abs().max() < 1e-3
 
@@ -450,8 +466,11 @@ def test_other_settings_or_other_data_are_not_a_resumption(go, tmp_path):
     go(PAPER, "run", stop=2)
     before = contents(tmp_path / "run")
     for change, word in (
-        ({"rate": 1e-4}, "rate"), ({"loss": "l1"}, "loss"), ({"seed": 7}, "seed"),
-        ({"schedule": ("linear",)}, "schedule"), ({"arguments": {"widths": [8, 8]}}, "arguments"),
+        ({"rate": 1e-4}, "rate"),
+        ({"loss": "l1"}, "loss"),
+        ({"seed": 7}, "seed"),
+        ({"schedule": ("linear",)}, "schedule"),
+        ({"arguments": {"widths": [8, 8]}}, "arguments"),
     ):
         other = dataclasses.replace(PAPER, **change)
         refused(lambda: go(other, "run", resume=True), f"another {word};", "same settings")
@@ -464,15 +483,23 @@ def test_other_settings_or_other_data_are_not_a_resumption(go, tmp_path):
 
 def test_files_that_are_not_of_the_run_stay(go, tmp_path):
     """And on resuming, what a killed process left of the run's own goes."""
-    theirs = (".draft.tmp.mid", ".notes.tmp.txt", ".tmpabcdef", ".notes.123.tmp.txt", "notes.txt",
-              ".log.1.tmp.json", ".notes.txt.0123abcd.binolab-tmp", ".config.tmp.json",
-              ".model.123.tmp.safetensors.bak")
+    theirs = (
+        ".draft.tmp.mid",
+        ".notes.tmp.txt",
+        ".tmpabcdef",
+        ".notes.123.tmp.txt",
+        "notes.txt",
+        ".log.1.tmp.json",
+        ".notes.txt.0123abcd.binolab-tmp",
+        ".config.tmp.json",
+        ".model.123.tmp.safetensors.bak",
+    )
     (tmp_path / "run").mkdir()
     for name in theirs:
         (tmp_path / "run" / name).write_text("mine")
     go(PAPER, "run", stop=2)
     left = []
-    for name in checkpoints.OWN:
+    for name in OWN:
         with contextlib.suppress(KeyError), files.replacing(tmp_path / "run" / name) as temporary:
             left.append(temporary)
             raise KeyError  # the name is known
@@ -481,10 +508,10 @@ def test_files_that_are_not_of_the_run_stay(go, tmp_path):
         left[-1].write_text("half")
     go(PAPER, "run", resume=True)
     assert all((tmp_path / "run" / name).read_text() == "mine" for name in theirs)
-    assert len(left) == 2 * len(checkpoints.OWN) and not any(path.exists() for path in left)
+    assert len(left) == 2 * len(OWN) and not any(path.exists() for path in left)
 
 
-@pytest.mark.parametrize("name", checkpoints.OWN[2:])
+@pytest.mark.parametrize("name", OWN[2:])
 def test_files_of_its_names_that_are_no_runs_are_not_written_over(go, name, tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / name).write_text('{"model_type": "bert"}')
@@ -502,8 +529,8 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_starts_again(go, tmp_
 
 HOLD = """
 import sys
-from binolab.training import checkpoints
-with checkpoints.lock(sys.argv[1]):
+from binolab.training.folder import lock
+with lock(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -513,16 +540,20 @@ def test_a_folder_is_for_one_training_until_its_process_is_gone(go, tmp_path):
     go(PAPER, "run", stop=2)
     before = contents(tmp_path / "run")
     for name, options in (("run", {"resume": True}), ("new/deep", {})):
-        held = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / name)], text=True,
-                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        held = subprocess.Popen(
+            [sys.executable, "-c", HOLD, str(tmp_path / name)],
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
         assert held.stdout.readline() == "held\n"
         refused(lambda: go(PAPER, name, **options), name, "another training is at work", "wait")
         held.kill()
         held.communicate()
-    (tmp_path / "run" / checkpoints.LOCK).unlink()
+    (tmp_path / "run" / LOCK).unlink()
     assert contents(tmp_path / "run") == before
     assert go(PAPER, "run", resume=True).step == 8 and go(PAPER, "new/deep").step == 8
-    assert not any(checkpoints.LOCK in contents(tmp_path / n) for n in ("run", "new/deep"))
+    assert not any(LOCK in contents(tmp_path / n) for n in ("run", "new/deep"))
 
 
 def test_a_training_holds_its_folder_to_its_end(pieces, tmp_path, monkeypatch):
@@ -575,13 +606,19 @@ def test_what_changed_in_the_data_is_said(go, pieces, tmp_path):
         ([a, b, c, Piece("new", a.roll)], [a], ["1 piece added (new)"]),
         ([a, b], [a], ["1 piece removed (2)"]),
         ([a, moved, c], [a], ["1 piece altered (1)"]),
-        ([a, moved] + [Piece(f"x{i}", c.roll) for i in range(5)], [a],
-         ["5 pieces added (x0, x1, x2, …)", "1 piece removed (2)", "1 piece altered (1)"]),
-        ([a, c, b], [a], ["another order"]), ([a, b, c], [b], ["held out"]),
+        (
+            [a, moved] + [Piece(f"x{i}", c.roll) for i in range(5)],
+            [a],
+            ["5 pieces added (x0, x1, x2, …)", "1 piece removed (2)", "1 piece altered (1)"],
+        ),
+        ([a, c, b], [a], ["another order"]),
+        ([a, b, c], [b], ["held out"]),
     ):
         refused(
             lambda: loop.train(PAPER, learned, held, tmp_path / "run", prior=0.1, resume=True),
-            "the data changed since the run began", f"`start` {tmp_path / 'run'}", *words,
+            "the data changed since the run began",
+            f"`start` {tmp_path / 'run'}",
+            *words,
         )
     assert contents(tmp_path / "run") == before
     assert go(PAPER, "run", resume=True).step == 8
@@ -623,7 +660,7 @@ def test_a_run_that_was_stopped_takes_another_total(go, tmp_path):
         fewer = dataclasses.replace(TINY, steps=steps)
         refused(lambda: go(fewer, "run", resume=True), "has had 3 steps", "`steps`")
     short = dataclasses.replace(TINY, steps=900, minutes=1e-6)
-    refused(lambda: go(short, "run", resume=True), "minutes` that are more")
+    refused(lambda: go(short, "run", resume=True), "`minutes` that are more")
     assert contents(tmp_path / "run") == before
     assert go(dataclasses.replace(TINY, steps=5), "run", resume=True).step == 5
     assert go(dataclasses.replace(TINY, minutes=0.02), "run", resume=True).step > 5
@@ -699,7 +736,7 @@ def test_another_size_trains(tmp_path):
     pieces = [Piece("a", roll)]
     loop.train(config, pieces, pieces, tmp_path / "run", prior=0.05, progress=False)
     model = load(tmp_path / "run")
-    assert (model.card.pitches, model.card.length, model.card.low) == (88, 64, 21)
+    assert (model.pitches, model.length, model.low) == (88, 64, 21)
     assert model(torch.zeros(1, 1, 88, 64), torch.tensor([0.5])).shape == (1, 1, 88, 64)
 
 
@@ -777,9 +814,8 @@ def test_a_trained_network_can_be_trained_further_and_given_more(go, tmp_path):
     config = dataclasses.replace(TINY, network="FrameTransformer", loss="bound")
     go(config, "first")
     old = load(tmp_path / "first")
-    more = dataclasses.replace(
-        config, arguments=config.arguments | {"depth": old.card.arguments["depth"] + 1, "mixers": 1}
-    )
+    depth = old.card.arguments["depth"] + 1
+    more = dataclasses.replace(config, arguments=config.arguments | {"depth": depth, "mixers": 1})
     run = Run(more, 0.1, PITCHES, torch.device("cpu"))
     run.begin(tmp_path / "first")
     assert run.card.start == "first"

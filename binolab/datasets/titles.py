@@ -7,20 +7,23 @@ and what identifies it best:
 
 1. a prelude and fugue of Bach's Well-Tempered Clavier: by book and key, which are typed wrong less
    often than the number (the list has an A minor of book II as BWV 847, which is one of book I);
-2. else every opus number in the title, with its item, for a title may name several works; where
+2. else every opus number in the title, with its item (a title may name several works); where
    there is none, every number of a catalogue (BWV, K., D., S., Hob., ...);
 3. else Bach's English and French Suites and Partitas: by their place in the set;
 4. else the title's words, without case, accents, punctuation, "the", "complete" and a movement.
 
-A movement counts as its work, and an arrangement is another work than its original, because its
-composers are listed otherwise. Two titles of one work that share neither number nor words stay
-two; and what is typed wrong in the list is believed.
+A movement counts as its work. An arrangement is another work than its original, because its
+composers are listed otherwise. Two titles of one work that share neither number nor words stay two.
+What is typed wrong in the list is believed.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
+
+Work = tuple  # the composer, then what names the work: a catalogue, a number, an item
 
 BACH = "johann sebastian bach"
 SETS = {"english suite": 806, "french suite": 812, "partita": 825}  # BWV of the first of six
@@ -39,7 +42,7 @@ HOBOKEN = re.compile(r"\bhob +([ivx]+) *[:/]? *(\d+)\b")
 MOVEMENT = re.compile(r"[,:-] *[ivx]+\b.*$")
 
 
-def fold(text):
+def fold(text: str) -> str:
     """Lower case, no accents, one spelling of sharp, flat, opus and number; keeps , : / and -."""
     text = unicodedata.normalize("NFKD", text.replace("♯", " sharp").replace("♭", " flat"))
     text = "".join(c for c in text if not unicodedata.combining(c)).casefold()
@@ -51,44 +54,36 @@ def fold(text):
     return " ".join(re.sub(r"[^\w,:/-]|_", " ", text).split())
 
 
-def works(composer, title):
-    """The works that a performance is of.
+def works(composer: str, title: str) -> frozenset[Work]:
+    """The works that a performance is of, by composer and title as MAESTRO lists them. Never empty.
 
-    Parameters
-    ----------
-    composer, title : str
-        As MAESTRO lists them: `canonical_composer`, `canonical_title`.
-
-    Returns
-    -------
-    frozenset of tuple, never empty
-        Each begins with the composer, folded. ("frederic chopin", "op", 10, 8) is a part of
-        ("frederic chopin", "op", 10).
+    A work begins with the composer, folded. ("frederic chopin", "op", 10, 8) is a part of
+    ("frederic chopin", "op", 10).
     """
     by, text = fold(composer), fold(title)
     if by == BACH:
-        found = CLAVIER.search(text)
-        if found and "prelude" in text:
-            letter, sign, mode, book = found.groups()
+        clavier = CLAVIER.search(text)
+        if clavier and "prelude" in text:
+            letter, sign, mode, book = clavier.groups()
             key = (SEMITONES[letter] + {"sharp": 1, "flat": -1}.get(sign, 0)) % 12
             first = 846 if book in ("i", "1") else 870
             return frozenset({(by, "bwv", first + 2 * key + (mode == "minor"))})
-    keys: set[tuple] = {(by, f"hob {book}", int(number)) for book, number in HOBOKEN.findall(text)}
+    keys: set[Work] = {(by, f"hob {book}", int(number)) for book, number in HOBOKEN.findall(text)}
     for catalogue, number, items in NUMBER.findall(text):
         whole = (by, "k" if catalogue[0] == "k" else catalogue, int(number))
         keys |= {(*whole, item) for item in _items(items)} or {ALSO.get(whole, whole)}
     keys = {key for key in keys if key[1] == "op"} or keys
-    if not keys and by == BACH and (found := SUITE.search(text)):
-        keys = {(by, "bwv", SETS[found[1]] + int(found[2]) - 1)}
+    if not keys and by == BACH and (suite := SUITE.search(text)):
+        keys = {(by, "bwv", SETS[suite[1]] + int(suite[2]) - 1)}
     if not keys:
         words = re.findall(r"\w+", MOVEMENT.sub("", text))
         keys = {(by, " ".join(w for w in words if w not in ("the", "complete")))}
     return frozenset(keys)
 
 
-def _items(text):
+def _items(text: str) -> set[int]:
     """The numbers that "2, 5-7 and 9" names."""
-    items = set()
+    items: set[int] = set()
     for first, last in re.findall(r"(\d+)(?: *- *(\d+))?", text):
         items |= set(range(int(first), min(int(last or first), int(first) + 99) + 1))
     return items
@@ -97,10 +92,10 @@ def _items(text):
 class Held:
     """Works that are held out, to ask of others whether they share music with them."""
 
-    def __init__(self, keys):
+    def __init__(self, keys: Iterable[Work]):
         self.keys = set(keys)
         self.wholes = {key[:3] for key in self.keys}  # "Op. 25" of "Op. 25 No. 5"
 
-    def touch(self, keys):
+    def touch(self, keys: Iterable[Work]) -> bool:
         """Whether one of `keys` is held, is a part of one held, or has a part that is held."""
         return any(k in self.keys or k[:3] in self.keys or k in self.wholes for k in keys)
