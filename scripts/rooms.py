@@ -35,7 +35,7 @@ ALONE = {
 OF_THE_PAPER = {
     "diffusion": "Eq. 3–8, Algorithm 1, §8",
     "networks": "§5, Fig. 2; §7, Fig. 3",
-    "music": "Eq. 1",
+    "music": "§6",
     "datasets": "§6",
 }
 

@@ -35,20 +35,10 @@ def carry_out(options: Namespace) -> None:
     if music.training is music.held_out:
         raise ValueError(f"{options.data}: one piece cannot be held out of itself; add another")
     given = {name: getattr(options, name) for name in ("n", "steps", "sampler", "bit", "seed")}
-    document, sets = evaluate(
-        model,
-        music.held_out,
-        music.training,
-        **given,
-        likelihood=not options.no_likelihood,
-        prompts=not options.no_harmonization,
-        batch=2 if device.type == "cpu" else 64,
-        progress=sys.stderr.isatty(),
-    )
+    given |= {"likelihood": not options.no_likelihood, "prompts": not options.no_harmonization}
+    given |= {"batch": 2 if device.type == "cpu" else 64, "progress": sys.stderr.isatty()}
+    document, sets = evaluate(model, music.held_out, music.training, **given)
     command = shlex.join(w for name in TOLD for w in (f"--{name}", str(getattr(options, name))))
-    document["facts"] |= {
-        "model": options.model,
-        "command": f"binolab evaluate {command}",
-        "data": options.data,
-    }
+    facts = {"model": options.model, "command": f"binolab evaluate {command}", "data": options.data}
+    document["facts"] |= facts
     print(report.write(path, document, sets["made"], sets["held_out"]))

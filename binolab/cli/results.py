@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,22 +39,21 @@ def leave(
     music: Data,
     *,
     name: str,
-    command: str | None = None,
+    command: str,
     seed: int = 0,
-    share: float = 0.1,
     device: str | torch.device = "cpu",
     progress: bool = True,
 ) -> Iterator[str]:
     """Sample and measure a finished run: samples/, curve.png, report.md, .json and .png.
 
-    The report is small, so that all this takes about a `share` of the time of training. It calls
-    the data by `name`, and tells the `command` that made the run. Yields a line for each of
+    The report is small, so that all this takes about a tenth of the time of training. It calls the
+    data by `name`, and tells the `command` that made the run. Yields a line for each of
     samples, curve and report, as soon as it is there.
     """
     model = load(folder, device)
     taken = Log(folder).rows()[-1].get("elapsed", 0.0)
     batch = 2 if torch.device(device).type == "cpu" else 64
-    budget = share * max(taken, 60.0)
+    budget = 0.1 * max(taken, 60.0)
     slow = SAMPLES * SAMPLE_STEPS[0] * seconds_a_roll(model, batch) > budget / 3
     begun = time.perf_counter()
     steps = SAMPLE_STEPS[slow]
@@ -64,24 +64,14 @@ def leave(
     yield f"{folder / 'curve.png'}: the curve"
     n, whole = sized((budget - spent) / spent * SAMPLES * steps)
     few = {k: thin(getattr(music, k), model.length, most) for k, most in WINDOWS.items()}
+    options: dict[str, Any] = {"n": n, "steps": STEPS, "seed": seed, "batch": batch}
+    options |= {"likelihood": whole, "prompts": whole, "progress": progress}
     try:
-        document, sets = evaluate(
-            model,
-            few["held_out"],
-            few["training"],
-            n=n,
-            steps=STEPS,
-            seed=seed,
-            batch=batch,
-            likelihood=whole,
-            prompts=whole,
-            progress=progress,
-        )
+        document, sets = evaluate(model, few["held_out"], few["training"], **options)
     except ValueError as error:  # too little music: the weights and the samples are there
         yield f"no report: {error}"
         return
-    facts = {"model": str(folder), "data": str(name)}
-    document["facts"] |= facts | ({"command": command} if command else {})
+    document["facts"] |= {"model": str(folder), "data": name, "command": command}
     report.write(folder / "report", document, sets["made"], sets["held_out"])
     yield f"{folder / 'report.md'}, .json, .png: {n} rolls beside held-out music"
 

@@ -1,10 +1,11 @@
 """Music to learn from and to measure on: one meaning of ``--data``, in one place.
 
-    chorales    Bach's four-part chorales, from the music21 package
-    maestro     recorded performances of piano music; `archive` fetches and lists them, `titles`
-                tells which work a title names
-    folders     any folder of MIDI files
-    pieces      what all of these are made of, and where parsed ones are kept
+    chorales   Bach's four-part chorales, from the music21 package
+    maestro    recorded performances of piano music
+    archive    MAESTRO's files and its list, fetched and read
+    titles     which work a title names
+    folders    any folder of MIDI files
+    pieces     what all of these are made of, and where parsed ones are kept
 
 A data set of your own is a module with a function ``data``, as these have, and a line in `NAMED`.
 

@@ -59,10 +59,8 @@ class Run:
 
     Attributes
     ----------
-    step
-        Optimizer steps made.
-    elapsed
-        Seconds that they, the validations and the checkpoints took.
+    step, elapsed
+        Optimizer steps made; seconds that they, the validations and the checkpoints took.
     data
         The music, where it is known: a run is resumed with the same.
     turn
