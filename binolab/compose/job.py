@@ -260,6 +260,7 @@ class Job:
             row, at = new.pitch + given.shift - given.low, given.grid.nearest(new.start)
             own = planes[:, row, min(at, planes.shape[2] - 1)]
             voice = int(own.argmax()) if own.any() else len(VOICES) - 1
+            voice = max(voice, int(harmony))  # the melody is the first
             names[VOICES[voice]].append((new, free[0], loud(new)))
         names = {name: new for name, new in names.items() if new}
         return names, dict.fromkeys(names, (free[0], program))
