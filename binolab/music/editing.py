@@ -63,7 +63,8 @@ def changes(given: Given, roll: np.ndarray, known: np.ndarray):
     that; where only its end was, that end is heard only if the roll leads up to it. A kept note
     that ends between sixteenths, as legato playing does, is not struck again there: what the roll
     goes on with begins on the next beat. Where the meter parts the beat in three, new notes begin
-    and end on its thirds.
+    and end on its thirds. No new note sounds into a kept one of its pitch, by however little: a
+    player would cut one of them.
 
     Parameters
     ----------
@@ -78,10 +79,11 @@ def changes(given: Given, roll: np.ndarray, known: np.ndarray):
     added : list of New, in order of start and pitch
     """
     grid, ticks = given.grid, given.grid.ticks
-    removed, ended, ends, begun, rest = [], {}, set(), {}, roll.copy()
+    removed, ended, starts, ends, begun, rest = [], {}, {}, {}, {}, roll.copy()
     for note, (row, start, end) in zip(given.notes, given.spans()):
         if known[row, start:end].all():
-            ends.add((row, end))
+            starts[row, start] = min(note.start, starts.get((row, start), note.start))
+            ends[row, end] = max(note.end, ends.get((row, end), 0))
             rest[row, start:end] = False
         elif known[row, start]:
             begun[row, start] = note, end
@@ -93,16 +95,17 @@ def changes(given: Given, roll: np.ndarray, known: np.ndarray):
                     rest[row, tail:end] = False
     added = set()
     for row, start, end in rolls.notes(rest):
+        least, most = ends.get((row, start), 0), starts.get((row, end), midi.LAST)
         if (row, start) in begun:
             note, was = begun.pop((row, start))
             if end != was:
-                ended[note] = grid.tick(end)
+                ended[note] = min(grid.tick(end), most)
             continue
         if (row, start) in ends and start % (ticks // 4 or 1):
             start = -(-start // ticks) * ticks
-        start, end = (_in_thirds(grid, place) for place in (start, end))
-        if start < end:
-            added.add(New(given.low + row - given.shift, grid.tick(start), grid.tick(end)))
+        first, last = (grid.tick(_in_thirds(grid, place)) for place in (start, end))
+        if (first := max(first, least)) < (last := min(last, most)):
+            added.add(New(given.low + row - given.shift, first, last))
     removed += [note for note, _ in begun.values()]
     return removed, ended, sorted(added, key=lambda n: (n.start, n.pitch))
 

@@ -75,6 +75,16 @@ def test_a_note_that_ends_on_a_sixteenth_is_struck_again_there(ticks, end):
     assert rewritten(whole, roll, known)[1] == [(67, end / ticks, 2.0)]
 
 
+@pytest.mark.parametrize("late", [0, 0.01])
+def test_a_new_note_does_not_sound_into_the_kept_ones_beside_it(late):
+    whole, roll = piano((60, 0, 1 + late), (60, 2 - late, 3))
+    known = np.ones_like(roll)
+    known[:, 24:48] = False
+    roll[0, 24:48] = True
+    own, new = rewritten(whole, roll, known)
+    assert new == [(60, own[0][2], own[1][1])]
+
+
 def test_a_note_across_the_hole_keeps_the_exact_end_that_the_roll_leads_up_to():
     whole, roll = piano((60, 0.02, 3.03))
     known = np.ones_like(roll)
