@@ -23,7 +23,7 @@ from binolab.model import Model, load, pick_device
 from binolab.music import editing, midi, rolls, scores, voices
 from binolab.music.editing import Given
 from binolab.music.midi import LONGEST, Midi
-from binolab.show import audio, plotting
+from binolab.show import audio
 
 MOST = {"n": 10_000, "steps": 100_000, "candidates": 1_000}
 SEEDS = 1_000_003  # between the seeds of a piece's candidates
@@ -199,6 +199,8 @@ class Job:
                 elif "mid" in new:
                     new["mid"].write_bytes(piece.bytes())
                 if "png" in new:
+                    from binolab.show import plotting  # a second, and few ask for it
+
                     shown, roll = (a[:, start:stop].numpy() > 0 for a in (known, result))
                     plotting.picture(roll, known=shown, **model.axes).savefig(
                         new["png"], format="png", dpi=plotting.DPI
