@@ -15,6 +15,7 @@ from importlib import import_module
 
 from binolab.cli.options import parser
 from binolab.files import printable
+from binolab.music import rolls
 
 FLAGS = {"begin": "--from", "end": "--to"}  # where an option has another name than its parameter
 
@@ -63,9 +64,11 @@ def speaks(options: Namespace) -> bool:
 
 def compose(options: Namespace) -> None:
     """generate, complete, infill, harmonize, vary: the function of that name."""
+    asked = {k: v for k, v in vars(options).items() if k not in ("command", "given")}
+    if "piece" in asked:  # a bad file costs little: it is told before torch is loaded
+        rolls.read_midi(asked["piece"])
     from binolab import compose
 
-    asked = {k: v for k, v in vars(options).items() if k not in ("command", "given")}
     if asked["seed"] is None:
         asked["seed"] = secrets.randbelow(2**31)
     getattr(compose, options.command)(**asked)
