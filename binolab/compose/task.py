@@ -16,11 +16,11 @@ from torch.nn import functional as F
 from binolab.compose.job import PIANO, How, Job, Pieces, whole_beats
 from binolab.music import meter, midi
 from binolab.music.editing import Given
-from binolab.music.midi import Note
+from binolab.music.midi import Midi, Note
 
 OCTAVES = (0, 12, -12, 24, -24, 36, -36, 48, -48)
 
-Source: TypeAlias = str | Path | bytes | PrettyMIDI
+Source: TypeAlias = str | Path | bytes | PrettyMIDI | Midi
 
 
 class Remark(UserWarning):
@@ -74,9 +74,9 @@ class Task:
                 pickup = Fraction(pickup)
             except (ValueError, ZeroDivisionError):
                 raise ValueError(f"`pickup` must be auto or quarter notes, got {pickup}") from None
-        self.name = str(piece) if isinstance(piece, (str, Path)) else "the piece"
         self.options = {"at": at}
         self.midi = midi.read(piece)
+        self.name = self.midi.source
         for line in self.midi.mended:
             self._remark(line)
         self.model = model = self.job.loaded()

@@ -73,12 +73,15 @@ class Midi:
         0: all in one track; 1: tracks that sound together.
     mended : list of str
         What was wrong with the file and is not any more, a line each.
+    source : str
+        What a message calls it.
     """
 
     resolution: int = RESOLUTION
     tracks: list[list[Event]] = field(default_factory=list)
     kind: int = 1
     mended: list[str] = field(default_factory=list)
+    source: str = "the piece"
 
     @property
     def end(self) -> int:

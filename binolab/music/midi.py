@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import struct
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pretty_midi
@@ -104,7 +105,7 @@ def read(source: str | Path | bytes | pretty_midi.PrettyMIDI | Midi) -> Midi:
         if not path.is_file():
             raise MidiError("is not a file; name a MIDI file")
         with open(path, "rb") as opened:
-            return _music(parse(opened.read(BYTES + 1)))
+            return replace(_music(parse(opened.read(BYTES + 1))), source=str(path))
     except PermissionError:
         raise MidiError(f"{path}: cannot be read; check its permissions") from None
     except MidiError as error:
