@@ -30,16 +30,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     own = parser()
     argcomplete.autocomplete(own)
-    options = own.parse_args(arguments)
+    try:
+        try:
+            return carried_out(own.parse_args(arguments), arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever was to read it has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def carried_out(options: Namespace, arguments: Sequence[str] | None) -> int:
+    """Run a command. Returns the exit status."""
     options.given = sys.argv[1:] if arguments is None else arguments
     try:
         if options.command in ("train", "evaluate"):
             import_module(f"binolab.cli.{options.command}").carry_out(options)
         else:
             compose(options)
-    except BrokenPipeError:  # whoever was to read it has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError) as error:
         if speaks(options):
             said = as_flags(" ".join(str(error).split()), options)

@@ -91,9 +91,12 @@ def read(source: str | Path | bytes | pretty_midi.PrettyMIDI | Midi) -> Midi:
     if isinstance(source, Midi):
         return source
     if isinstance(source, pretty_midi.PrettyMIDI):
-        with io.BytesIO() as file:
+        file = io.BytesIO()
+        try:
             source.write(file)
-            return _music(parse(file.getvalue()))
+        except (ValueError, TypeError, struct.error) as error:
+            raise MidiError(f"the PrettyMIDI cannot be a file ({error}); mend it first") from None
+        return _music(parse(file.getvalue()))
     if isinstance(source, bytes):
         return _music(parse(source))
     path = Path(source)
