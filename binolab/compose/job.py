@@ -265,7 +265,8 @@ class Job:
             row = new.pitch + given.shift - given.low
             middle = given.grid.nearest((new.start + new.end) // 2)
             lit, rows = planes[:, :, min(middle, planes.shape[2] - 1)].nonzero()
-            voice = lit[abs(rows - row).argmin()] if len(lit) else len(VOICES) - 1
+            voice = int(lit[abs(rows - row).argmin()]) if len(lit) else len(VOICES) - 1
+            voice = max(voice, int(harmony))  # the melody is the first
             names[VOICES[voice]].append((new, free[0], loud(new)))
         names = {name: new for name, new in names.items() if new}
         return names, dict.fromkeys(names, (free[0], program))

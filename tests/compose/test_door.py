@@ -109,6 +109,16 @@ def test_a_sampler_of_one_s_own_is_one_function(weights, tune):
     )
 
 
+def test_a_harmony_leaves_the_first_voice_to_the_melody(weights, tune):
+    def five(t, x_t, *_):
+        chord = torch.zeros_like(x_t)
+        chord[..., [20, 25, 30, 37], :] = 1
+        return chord
+
+    made = binolab.harmonize(tune, model=weights, steps=1, seed=1, sampler=five)
+    assert {i.name for i in made.instruments if i.notes} == {"Piano", "Alto", "Tenor", "Bass"}
+
+
 def test_a_model_that_is_given_stays_on_its_device(weights, monkeypatch):
     monkeypatch.setattr(job, "pick_device", lambda name: torch.device("meta"))  # as of a GPU
     assert binolab.generate(model=load(weights), steps=2, seed=1)
