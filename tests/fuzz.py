@@ -35,8 +35,9 @@ import torch  # noqa: E402
 from safetensors.torch import save  # noqa: E402
 from tiny import TINY
 
-from binolab import compose, files
+from binolab import files
 from binolab.cli.main import main as run_command
+from binolab.compose import job
 from binolab.datasets import archive, folders, maestro
 from binolab.model import Model, WeightsError, load
 from binolab.training import checkpoints
@@ -460,7 +461,7 @@ def command(case):
     Path("out.mid").write_bytes(b"an older file")
     before, calls = held(), []
     RUN.model.register_forward_hook(lambda *_: calls.append(1))
-    compose.load = lambda *_: Model(RUN.model.eval(), RUN.card)
+    job.load = lambda *_: Model(RUN.model.eval(), RUN.card)
     status = run_command(
         [
             case.target,

@@ -32,7 +32,7 @@ def writes(case):
     fuzz.run_command = lambda arguments: open("out.mid", "w").close() or 2
     return fuzz.command(case)
 def works(case):
-    fuzz.run_command = lambda arguments: fuzz.compose.load()(
+    fuzz.run_command = lambda arguments: fuzz.job.load()(
         fuzz.torch.zeros(1, 1, 56, 384), fuzz.torch.ones(1)) is None or 2
     return fuzz.command(case)
 def ends(case):

@@ -187,7 +187,9 @@ def test_every_module_has_its_reference():
     named = re.findall(r"automodule:: (binolab[.\w]*)", page)
     paths = [p.relative_to(ROOT).with_suffix("") for p in (ROOT / "binolab").rglob("*.py")]
     modules = [".".join(p.parts).removesuffix(".__init__") for p in paths if p.name != "__main__"]
-    assert sorted(named) == sorted(modules)
+    missing, gone = set(modules) - set(named), set(named) - set(modules)
+    assert not missing and not gone, f"book/api.md lacks {missing}, has {gone}"
+    assert len(named) == len(set(named))
 
 
 @pytest.mark.parametrize("name", CHAPTERS)

@@ -142,4 +142,5 @@ def test_an_import_in_the_wrong_direction_is_found(place, line, says, tmp_path):
 
 
 def test_the_map_is_that_of_the_code():
-    assert rooms.OUT.read_text(encoding="utf-8") == rooms.draw()
+    same = rooms.OUT.read_text(encoding="utf-8") == rooms.draw()
+    assert same, "the map is old: python scripts/rooms.py"

@@ -18,6 +18,7 @@ import argcomplete
 
 from binolab.cli.options import parser
 from binolab.files import printable
+from binolab.music import midi
 
 FLAGS = {"begin": "--from", "end": "--to"}  # where an option has another name than its parameter
 
@@ -29,16 +30,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     own = parser()
     argcomplete.autocomplete(own)
-    options = own.parse_args(arguments)
+    try:
+        try:
+            return carried_out(own.parse_args(arguments), arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever was to read it has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def carried_out(options: Namespace, arguments: Sequence[str] | None) -> int:
+    """Run a command. Returns the exit status."""
     options.given = sys.argv[1:] if arguments is None else arguments
     try:
         if options.command in ("train", "evaluate"):
             import_module(f"binolab.cli.{options.command}").carry_out(options)
         else:
             compose(options)
-    except BrokenPipeError:  # whoever was to read it has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError) as error:
         if speaks(options):
             said = as_flags(" ".join(str(error).split()), options)
@@ -71,18 +82,18 @@ def speaks(options: Namespace) -> bool:
 
 def compose(options: Namespace) -> None:
     """generate, complete, infill, harmonize, vary: the function of that name."""
-    from binolab import compose
-
     asked = {k: v for k, v in vars(options).items() if k not in ("command", "given", "quiet")}
     if asked["candidates"] is None:
         del asked["candidates"]
     if asked["seed"] is None:
         asked["seed"] = secrets.randbelow(2**31)
-    if asked.get("piece") == "-":
-        asked["piece"] = sys.stdin.buffer.read()
+    if "piece" in asked:  # a bad file costs little: it is told before torch is loaded
+        given = sys.stdin.buffer.read() if asked["piece"] == "-" else asked["piece"]
+        asked["piece"] = midi.read(given)
     if options.out == "-":
         asked["out"] = sys.stdout.buffer
-    said = sys.stderr if options.out == "-" else sys.stdout
+    from binolab import compose
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore" if options.quiet else "always", compose.Remark)
         warnings.showwarning = lambda text, *_, **__: print(
@@ -91,7 +102,8 @@ def compose(options: Namespace) -> None:
         getattr(compose, options.command)(**asked, progress=False if options.quiet else None)
     names = ["-"] if options.out == "-" else compose.numbered(options.out, options.n)
     for i, path in enumerate([] if options.quiet else names):
-        print(printable(f"{path}  (seed {(asked['seed'] + i) % 2**63})"), file=said)
+        text = printable(f"{path}  (seed {(asked['seed'] + i) % 2**63})")
+        print(text, file=sys.stderr if options.out == "-" else sys.stdout)
 
 
 if __name__ == "__main__":

@@ -182,6 +182,8 @@ def harmonize(
     line = task.line()
     known = prompting.whole_notes(line, prompting.above_melody(line))
     sung = (line > 0).any(0)
+    if not sung.any():
+        raise ValueError(f"{task.name}: the melody is out of the model's range; leave `transpose`")
     first, last = ends(sung)
     if rests != "fill":
         known[:, :first] = True
@@ -192,6 +194,8 @@ def harmonize(
     free &= ~known
     if not replace:
         free &= ~task.covered()
+    elif anew := sum(bool(free[row, start]) for row, start, _ in task.given.spans()):
+        task.remarks.append(f"{anew} notes below the melody are removed, and written anew")
     if not free[:, first : last + 1].any():
         raise ValueError(
             f"{task.name}: there is no room to write below the melody; move it up, "

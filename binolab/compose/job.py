@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import InitVar, dataclass, field
@@ -23,7 +24,7 @@ from binolab.model import Model, load, pick_device
 from binolab.music import editing, midi, rolls, scores, voices
 from binolab.music.editing import Given
 from binolab.music.midi import LONGEST, Midi
-from binolab.show import audio, plotting
+from binolab.show import audio
 
 MOST = {"n": 10_000, "steps": 100_000, "candidates": 1_000}
 SEEDS = 1_000_003  # between the seeds of a piece's candidates
@@ -162,7 +163,7 @@ class Job:
         """Write the cells of ticks `start` to ``stop - 1`` that are not known; (P, L) both."""
         _check_length(given, stop)
         if self.audio:
-            _check_sound(given, whole, known, start, stop)
+            _check_sound(given, known, start, stop)
         x, kept = (a[None, None, :, start:stop] for a in (whole, known))
         calls = round(self.steps * strength) * len(sliding.plan(model, kept))
         made = []
@@ -199,6 +200,8 @@ class Job:
                 elif "mid" in new:
                     new["mid"].write_bytes(piece.bytes())
                 if "png" in new:
+                    from binolab.show import plotting  # a second, and few ask for it
+
                     shown, roll = (a[:, start:stop].numpy() > 0 for a in (known, result))
                     plotting.picture(roll, known=shown, **model.axes).savefig(
                         new["png"], format="png", dpi=plotting.DPI
@@ -233,19 +236,21 @@ class Job:
         """On which track each new note comes, with its channel and velocity; and new programs.
 
         A harmony comes on tracks of its own, and so does all that is new in a piece of one track:
-        a track for each voice (`voices.split`). In a piece of several tracks, a new note comes on
-        the one whose notes are nearest to it in pitch on the whole.
+        a track for each voice (`voices.split`; of more notes than voices, those left over go to
+        the voice that is nearest). In a piece of several tracks, or channels in one, a new note
+        comes on the one whose notes are nearest to it in pitch on the whole.
         """
         notes, piece = given.notes, given.midi
         loud = _velocities(notes)
-        homes = sorted({n.track for n in notes})
+        homes = editing.parts(notes)
+        if not added:
+            return {}, {}
         if not harmony and len(homes) > 1:
-            mean = {k: np.mean([n.pitch for n in notes if n.track == k]) for k in homes}
-            channel = {k: next(n.channel for n in notes if n.track == k) for k in homes}
-            tracks: dict = {k: [] for k in homes}
+            mean = {k: np.mean([n.pitch for n in part]) for k, part in homes.items()}
+            tracks: dict = defaultdict(list)
             for new in added:
-                home = min(homes, key=lambda k: abs(mean[k] - new.pitch))
-                tracks[home].append((new, channel[home], loud(new)))
+                home = homes[min(homes, key=lambda k: abs(mean[k] - new.pitch))][0]
+                tracks[home.track].append((new, home.channel, loud(new)))
             return tracks, {}
         used = {e.data[0] & 0x0F for track in piece.tracks for e in track if e.kind < 0xF0}
         free = [c for c in range(16) if c != midi.DRUMS and c not in used] or [0]
@@ -257,9 +262,10 @@ class Job:
         planes = voices.split(rolls.to_tensor(roll), len(VOICES), told, given.low)[0].numpy() > 0
         names: dict = {name: [] for name in VOICES}
         for new in added:
-            row, at = new.pitch + given.shift - given.low, given.grid.nearest(new.start)
-            own = planes[:, row, min(at, planes.shape[2] - 1)]
-            voice = int(own.argmax()) if own.any() else len(VOICES) - 1
+            row = new.pitch + given.shift - given.low
+            middle = given.grid.nearest((new.start + new.end) // 2)
+            lit, rows = planes[:, :, min(middle, planes.shape[2] - 1)].nonzero()
+            voice = int(lit[abs(rows - row).argmin()]) if len(lit) else len(VOICES) - 1
             voice = max(voice, int(harmony))  # the melody is the first
             names[VOICES[voice]].append((new, free[0], loud(new)))
         names = {name: new for name, new in names.items() if new}
@@ -287,16 +293,15 @@ def _velocities(notes) -> Callable:
     """How loud a new note is: as the given notes that sound when it begins, or began last."""
     if not notes:
         return lambda new: 80
-    starts = np.array([n.start for n in notes])
-    ends = np.array([n.end for n in notes])
-    loud = np.array([n.velocity for n in notes])
+    starts, ends, loud = np.array([(n.start, n.end, n.velocity) for n in notes]).T
+    longest = (ends - starts).max()
 
     def velocity(new):
-        now = (starts <= new.start) & (new.start < ends)
+        first, last = np.searchsorted(starts, (new.start - longest, new.start + 1))
+        now = new.start < ends[first:last]
         if now.any():
-            return round(float(loud[now].mean()))
-        before = np.flatnonzero(starts <= new.start)
-        return int(loud[before[-1] if len(before) else 0])
+            return round(float(loud[first:last][now].mean()))
+        return int(loud[max(last - 1, 0)])
 
     return velocity
 
@@ -312,12 +317,13 @@ def _check_length(given: Given, stop: int) -> None:
         )
 
 
-def _check_sound(given: Given, whole, known, start, stop) -> None:
+def _check_sound(given: Given, known, start, stop) -> None:
     """ValueError unless the highest note and the length that there may be can be played."""
-    heard = whole > 0
-    heard[:, start:stop] |= ~known[:, start:stop]
-    pitch = given.low - given.shift + int(heard.any(1).nonzero()[-1])
-    seconds = given.midi.clock()[given.grid.tick(int(heard.any(0).nonzero()[-1]) + 1)]
+    rows, ticks = ((~known[:, start:stop]).any(i).nonzero()[:, 0].tolist() for i in (1, 0))
+    notes = given.midi.notes()
+    pitch = max([n.pitch for n in notes] + [given.low - given.shift + row for row in rows[-1:]])
+    last = [given.grid.tick(start + tick + 1) for tick in ticks[-1:]]
+    seconds = given.midi.clock()[max([n.end for n in notes] + last)]
     try:
         audio.check(pitch, seconds)
     except ValueError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from fractions import Fraction
+from heapq import heappop, heappush
 from pathlib import Path
 from typing import TypeAlias
 
@@ -14,13 +15,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from binolab.compose.job import PIANO, How, Job, Pieces, whole_beats
-from binolab.music import meter, midi
+from binolab.music import editing, meter, midi, rolls
 from binolab.music.editing import Given
-from binolab.music.midi import Note
+from binolab.music.midi import Midi, Note
 
 OCTAVES = (0, 12, -12, 24, -24, 36, -36, 48, -48)
 
-Source: TypeAlias = str | Path | bytes | PrettyMIDI
+Source: TypeAlias = str | Path | bytes | PrettyMIDI | Midi
 
 
 class Remark(UserWarning):
@@ -74,18 +75,22 @@ class Task:
                 pickup = Fraction(pickup)
             except (ValueError, ZeroDivisionError):
                 raise ValueError(f"`pickup` must be auto or quarter notes, got {pickup}") from None
-        self.name = str(piece) if isinstance(piece, (str, Path)) else "the piece"
         self.options = {"at": at}
-        self.midi = midi.read(piece)
-        for line in self.midi.mended:
-            self._remark(line)
+        try:
+            self.midi = midi.read(piece)
+        except midi.MidiError as error:  # that of a path names it
+            named = isinstance(piece, (str, Path))
+            raise error if named else midi.MidiError(f"the piece: {error}") from None
+        self.name = self.midi.source
+        self.remarks = list(self.midi.mended)
         self.model = model = self.job.loaded()
         self.beats = None if beats is None else whole_beats(beats, model)
         self.midi = midi.finer(self.midi, model.ticks)
         told = {"beat": unit, "pickup": pickup}
         self.grid = meter.grid(self.midi, model.ticks, **told)
         notes = self.midi.notes(pedal)
-        self.end = -(-max(self.grid.nearest(n.end) for n in notes) // model.ticks) * model.ticks
+        last = max(end for *_, end in rolls.spans(notes, self.grid))
+        self.end = -(-last // model.ticks) * model.ticks
         self.start = 0 if at is None else self.place(at, "at")
         if not 0 <= self.start < self.end:
             raise ValueError(
@@ -95,7 +100,7 @@ class Task:
         if self.beats is not None:
             self.stop = self.start + self.beats
         elif at is not None:
-            self.stop = self.start + model.length
+            self.stop = self.start // model.ticks * model.ticks + model.length
         else:
             self.stop = max(self.end, model.length)
         self.length = max(self.end, self.stop)
@@ -112,15 +117,12 @@ class Task:
         )
         self.rows = torch.tensor([pitch in PIANO for pitch in rows])[:, None]
         if self.shift:
-            self._remark(f"moved by {self.shift:+} semitones for the model, and back")
+            self.remarks.append(f"moved by {self.shift:+} semitones for the model, and back")
         if hidden := len(notes) - len(self.given.notes):
-            self._remark(
+            self.remarks.append(
                 f"{hidden} notes outside MIDI {rows[0]} to {rows[-1]} are kept, and not "
                 "shown to the model"
             )
-
-    def _remark(self, text):
-        warnings.warn(f"{self.name}: {text}", Remark, stacklevel=5)
 
     def place(self, where: float | str, name: str) -> int:
         """A beat, or "bar:9", as a place on the grid."""
@@ -162,10 +164,10 @@ class Task:
         """Write the free cells of the part to work on."""
         whole = torch.from_numpy(self.given.roll(self.model.pitches, self.length)).float()
         ticks = self.model.ticks
-        start, stop = self.start, self.start + -(-(self.stop - self.start) // ticks) * ticks
+        start, stop = self.start // ticks * ticks, -(-self.stop // ticks) * ticks  # on beats
         if stop > self.length:
             whole, free = (F.pad(a, (0, stop - self.length)) for a in (whole, free))
-        return self.job.write(
+        made = self.job.write(
             self.model,
             self.given,
             whole * ~free if options.get("strength", 1) == 1 else whole,
@@ -174,21 +176,22 @@ class Task:
             stop,
             **options,
         )
+        for line in self.remarks:  # at the end: a fault is told alone
+            warnings.warn(f"{self.name}: {line}", Remark, stacklevel=3)
+        return made
 
     def _track(self, melody, notes):
         """The notes of the track that is named, or all."""
         if melody is None:
             return notes
-        homes = sorted({n.track for n in notes})
-        names = [self.midi.name(k) for k in homes]
+        own = list(editing.parts(notes).values())
+        names = [self.midi.name(part[0].track) for part in own]
         if str(melody) in names:
-            home = homes[names.index(str(melody))]
-        elif str(melody).isdecimal() and 1 <= int(melody) <= len(homes):
-            home = homes[int(melody) - 1]
-        else:
-            told = ", ".join(f"{i} {name}".strip() for i, name in enumerate(names, 1))
-            raise ValueError(f"`melody` must be a track that has notes ({told}), got {melody}")
-        return [n for n in notes if n.track == home]
+            return own[names.index(str(melody))]
+        if str(melody).isdecimal() and 1 <= int(melody) <= len(own):
+            return own[int(melody) - 1]
+        told = ", ".join(f"{i} {name}".strip() for i, name in enumerate(names, 1))
+        raise ValueError(f"`melody` must be a track that has notes ({told}), got {melody}")
 
     def _shift(self, transpose, notes, room):
         """By how many semitones the piece is moved for the model: octaves, the fewest that do.
@@ -209,9 +212,14 @@ class Task:
 
 def highest(notes: list[Note]) -> list[Note]:
     """Those of some notes, in order of time, above which none sounds when they begin."""
-    found, sounding = [], []
+    found: list[Note] = []
+    sounding: list[tuple[int, int]] = []  # a heap: the highest pitch, and its end, first
     for note in notes:
-        sounding = [n for n in sounding if n.end > note.start] + [note]
-        if note.pitch == max(n.pitch for n in sounding):
-            found = [n for n in found if n.start < note.start] + [note]
+        while sounding and sounding[0][1] <= note.start:
+            heappop(sounding)
+        if not sounding or note.pitch >= -sounding[0][0]:
+            while found and found[-1].start == note.start:
+                found.pop()
+            found.append(note)
+        heappush(sounding, (-note.pitch, note.end))
     return found

@@ -22,7 +22,11 @@ from binolab.datasets.pieces import Data, Music, Piece, density, held_out_window
 __all__ = ["NAMED", "Data", "Music", "Piece", "chorales", "density", "folders", "load", "maestro"]
 __all__ += ["held_out_windows", "hold_out"]
 
-NAMED = {"chorales": chorales.data, "maestro": maestro.data}  # all else is a folder
+# All else is a folder.
+NAMED = {
+    "chorales": chorales.data,
+    "maestro": maestro.data,
+}
 
 
 def load(name: str | Path, **options) -> Data:
@@ -48,4 +52,6 @@ def load(name: str | Path, **options) -> Data:
     kind, _, root = str(name).partition(":")
     if kind in NAMED and not Path(name).is_dir():
         return NAMED[kind](root or None, **options)
+    if not Path(name).exists():
+        raise ValueError(f"{name}: no such folder, and no data set ({', '.join(NAMED)})")
     return folders.data(name, **options)

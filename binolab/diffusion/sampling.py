@@ -78,7 +78,10 @@ def sample(
         x0_hat = to_bit(network(x, levels[t].expand(len(x)), known), bit, generator)
         if callback:
             callback(t, x, put_back(x0_hat))
-        x = put_back(step(t, x, x0_hat, x_T, alpha_bar, prior, generator))
+        x = step(t, x, x0_hat, x_T, alpha_bar, prior, generator)
+        if t == len(alpha_bar) - 1:
+            check_bits(x, x_T)
+        x = put_back(x)
         if corrector and t > 1:
             belief = network(x, levels[t - 1].expand(len(x)), known)
             x = put_back(corrector(x, belief, alpha_bar[t - 1], prior, generator))
@@ -167,6 +170,15 @@ def gibbs(
     others = kernel.leave_one_out(belief, x, alpha_bar_s, prior)
     chosen = torch.rand(x.shape, generator=generator, device=x.device) < share
     return torch.where(chosen, kernel.forward(others, alpha_bar_s, prior, generator), x)
+
+
+def check_bits(x: Tensor, like: Tensor) -> None:
+    """ValueError unless a step of one's own returned bits of the right shape."""
+    if x.shape != like.shape:
+        shapes = f"{(*like.shape,)}; {(*x.shape,)} came"
+        raise ValueError(f"a step returns bits of the shape of x_t, {shapes}")
+    if not x.is_meta and not ((x == 0) | (x == 1)).all():
+        raise ValueError("a step returns bits, 0 and 1: draw them with kernel.bernoulli")
 
 
 class Sampler(NamedTuple):

@@ -116,7 +116,8 @@ def paint(
     tick = torch.arange(x.shape[-1], device=known.device)
     windows = plan(model, known, overlap=overlap, window=window)
     for k, (start, fresh, stop) in enumerate(windows):
-        given, kept = x[..., start:stop], (known | (tick < fresh))[..., start:stop]
+        given, kept = (a[..., start:stop] for a in (x, known))
+        kept = kept | (tick[start:stop] < fresh)
         tell = callback and (lambda *state, k=k: callback(k, *state))
         given, kept = given.to(device), kept.to(device)
         x[..., start:stop] = prompting.paint(model, given, kept, callback=tell, **options)

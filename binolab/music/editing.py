@@ -7,6 +7,7 @@ Chapters: 10 *Completing and infilling*, 11 *Harmonizing a melody*.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -55,6 +56,15 @@ class Given:
         return rolls.from_notes(self.spans(), pitches, len(self.grid) if length is None else length)
 
 
+def parts(notes: Iterable[Note]) -> dict[int, list[Note]]:
+    """Notes by their track; where all are in one track, by their channel."""
+    notes = list(notes)
+    several, found = len({n.track for n in notes}) > 1, defaultdict(list)
+    for note in notes:
+        found[note.track if several else note.channel].append(note)
+    return dict(sorted(found.items()))
+
+
 def changes(given: Given, roll: np.ndarray, known: np.ndarray):
     """What a roll, written where a mask is free, changes in a piece.
 
@@ -63,8 +73,7 @@ def changes(given: Given, roll: np.ndarray, known: np.ndarray):
     that; where only its end was, that end is heard only if the roll leads up to it. A kept note
     that ends between sixteenths, as legato playing does, is not struck again there: what the roll
     goes on with begins on the next beat. Where the meter parts the beat in three, new notes begin
-    and end on its thirds. No new note sounds into a kept one of its pitch, by however little: a
-    player would cut one of them.
+    and end on its thirds.
 
     Parameters
     ----------
@@ -79,14 +88,15 @@ def changes(given: Given, roll: np.ndarray, known: np.ndarray):
     added : list of New, in order of start and pitch
     """
     grid, ticks = given.grid, given.grid.ticks
-    removed, ended, starts, ends, begun, rest = [], {}, {}, {}, {}, roll.copy()
+    removed, ended, rest = [], {}, roll.copy()
+    begins, ends, begun = {}, {}, defaultdict(list)  # of kept notes; of those that are cut
     for note, (row, start, end) in zip(given.notes, given.spans()):
         if known[row, start:end].all():
-            starts[row, start] = min(note.start, starts.get((row, start), note.start))
+            begins[row, start] = min(note.start, begins.get((row, start), note.start))
             ends[row, end] = max(note.end, ends.get((row, end), 0))
             rest[row, start:end] = False
         elif known[row, start]:
-            begun[row, start] = note, end
+            begun[row, start].append((note, end))
         else:
             removed.append(note)
             if known[row, end - 1]:
@@ -95,26 +105,30 @@ def changes(given: Given, roll: np.ndarray, known: np.ndarray):
                     rest[row, tail:end] = False
     added = set()
     for row, start, end in rolls.notes(rest):
-        least, most = ends.get((row, start), 0), starts.get((row, end), midi.LAST)
         if (row, start) in begun:
-            note, was = begun.pop((row, start))
-            if end != was:
-                ended[note] = min(grid.tick(end), most)
+            for note, was in begun.pop((row, start)):
+                if end != was:
+                    ended[note] = min(grid.tick(end), begins.get((row, end), midi.LAST))
             continue
         if (row, start) in ends and start % (ticks // 4 or 1):
             start = -(-start // ticks) * ticks
-        first, last = (grid.tick(_in_thirds(grid, place)) for place in (start, end))
-        if (first := max(first, least)) < (last := min(last, most)):
+        start, end = (_in_thirds(grid, place, known[row]) for place in (start, end))
+        first, last = grid.tick(start), grid.tick(end)
+        first, last = max(first, ends.get((row, start), 0)), min(last, begins.get((row, end), last))
+        if first < last:
             added.add(New(given.low + row - given.shift, first, last))
-    removed += [note for note, _ in begun.values()]
+    removed += [note for some in begun.values() for note, _ in some]
     return removed, ended, sorted(added, key=lambda n: (n.start, n.pitch))
 
 
-def _in_thirds(grid, place):
-    """A place of the grid, or the nearest third of its beat where the meter has thirds."""
+def _in_thirds(grid, place, known):
+    """A place, or the nearest third of its beat where the meter has thirds and cells are free."""
     beat = min(place // grid.ticks, len(grid.thirds) - 1)
     third = grid.ticks // 3
-    return int(place / third + 0.5) * third if third and grid.thirds[beat] else place
+    if not third or not grid.thirds[beat]:
+        return place
+    near = int(place / third + 0.5) * third
+    return place if known[min(place, near) : max(place, near)].any() else near
 
 
 def edited(

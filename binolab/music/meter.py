@@ -123,7 +123,7 @@ def grid(
     least : int
         Beats that the grid has at least.
     pickup : Fraction or "auto", optional
-        How long before the first beat the piece begins, in quarter notes; "auto" hears it
+        How long before the first bar the piece begins, in quarter notes; "auto" hears it
         (`late`). Where the first bar is told to be short, that holds.
     """
     told, length = signatures(midi), midi.resolution
@@ -132,21 +132,20 @@ def grid(
     for k, one in enumerate(told):
         own = told[1] if k == 0 and short else one  # a pickup is in the meter that follows
         unit = max(int((beat or own.beat) * length), 1)
-        begin = one.tick
+        begin, first = one.tick, one.tick
+        if k == 0 and not short and pickup is not None:
+            first = late(midi, one, unit) if pickup == "auto" else int(pickup * length)
+            begin = -(-first % unit)
         if k + 1 < len(told):
             until = told[k + 1].tick
         else:
-            if not beats and pickup == "auto":
-                begin -= late(midi, one, unit)
-            elif not beats and pickup is not None:
-                begin -= -int(pickup * length) % unit
             until = max(begin + unit * max(1, least - len(beats)), midi.end)
             until = begin + -(-(until - begin) // unit) * unit
         if k == 0 and short:
             begin = until - -(-(until - begin) // unit) * unit
         beats += range(begin, until, unit)
         thirds += [own.beat == 3 * Fraction(4, own.denominator)] * (len(beats) - len(thirds))
-        bars += range(begin if len(told) == 1 else one.tick, until, max(int(one.bar * length), 1))
+        bars += range(first, until, max(int(one.bar * length), 1))
     return Grid(np.array([*beats, until]), tuple(bars[short:]), np.array(thirds), ticks)
 
 
@@ -157,7 +156,7 @@ def short_first(told: list[Signature], resolution: int) -> bool:
 
 
 def late(midi: Midi, one: Signature, unit: int) -> int:
-    """How long before tick 0 the first beat begins, in ticks, by the rhythm of the notes.
+    """How long a pickup is that no time signature tells of, in ticks, by the rhythm of the notes.
 
     A file may begin with a pickup and not tell of it. Then most notes begin between its beats, at
     one and the same place. So it is where the first note is at tick 0, and half of the notes or
@@ -172,7 +171,7 @@ def late(midi: Midi, one: Signature, unit: int) -> int:
     }
     best = max(shares, key=lambda k: shares[k])
     clear = shares[best] >= max(len(starts) / 2, 2 * shares[0])
-    return unit - round(best * unit / parts) if best and clear and starts[0] == 0 else 0
+    return round(best * unit / parts) if best and clear and starts[0] == 0 else 0
 
 
 def named(text: str) -> Fraction:

@@ -9,7 +9,8 @@ Chapter: 08 *Sampling*.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from functools import cache
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -81,26 +82,34 @@ def _assigned(
 ) -> Iterator[tuple[int, Note]]:
     """(voice, note) for the notes of a roll; `last` holds the row that each voice is at."""
     voices, until = range(len(last)), [0] * len(last)
-    for start in sorted({start for _, start, _ in notes}):
-        new = sorted((n for n in notes if n[1] == start), reverse=True)
+    for start, begun in groupby(sorted(notes, key=lambda n: n[1]), key=lambda n: n[1]):
+        new = sorted(begun, reverse=True)
         held = [v for v in voices if until[v] > start]
         free = [v for v in voices if v not in held]
         rows = [last[v] for v in held]
         counted = [_counted(row, start, given, new, rows, len(last)) for row, *_ in new]
 
-        def cost(pairs: Sequence[tuple[int, int]]) -> float:
-            total = 0.0
-            for i, v in pairs:
-                row = new[i][0]
-                total += abs(row - last[v])
-                total += CROSSED * sum((row > last[h]) != (v < h) for h in held if row != last[h])
-                total += 0 if (place := counted[i]) is None else COUNTED * abs(v - place)
-            return total
+        def cost(i: int, v: int) -> float:
+            row, place = new[i][0], counted[i]
+            crossed = sum((row > last[h]) != (v < h) for h in held if row != last[h])
+            off = 0 if place is None else abs(v - place)
+            return abs(row - last[v]) + CROSSED * crossed + COUNTED * off
 
-        most = min(len(new), len(free))
-        chosen = combinations(range(len(new)), most)
-        ways = [list(zip(some, order)) for some in chosen for order in combinations(free, most)]
-        for i, v in min(ways, key=cost):
+        @cache
+        def best(i: int, j: int) -> tuple[float, tuple[int, ...], tuple[int, ...]]:
+            """What it costs to give notes from i on to free voices from j on; which go to which."""
+            notes_left, voices_left = len(new) - i, len(free) - j
+            if not notes_left or not voices_left:
+                return 0.0, (), ()
+            then = best(i + 1, j + 1)
+            ways = [(cost(i, free[j]) + then[0], (i, *then[1]), (free[j], *then[2]))]
+            if notes_left > voices_left:
+                ways.append(best(i + 1, j))
+            if voices_left > notes_left:
+                ways.append(best(i, j + 1))
+            return min(ways)
+
+        for i, v in list(zip(*best(0, 0)[1:])):
             last[v], until[v] = new[i][0], new[i][2]
             yield v, new[i]
 

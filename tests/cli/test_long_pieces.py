@@ -3,18 +3,18 @@
 import pretty_midi
 import pytest
 import torch
+from tiny import TINY
 
 from binolab import model
 from binolab.cli.main import main
 from binolab.music import rolls
-from binolab.training.config import PRESETS
 from binolab.training.step import Run
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    run = Run(PRESETS["tiny"], 0.07, 56, torch.device("cpu"))
+    run = Run(TINY, 0.07, 56, torch.device("cpu"))
     model.save(path, run.model, run.card)
     return str(path)
 

@@ -12,6 +12,7 @@ from tiny import TINY
 import binolab
 from binolab import compose
 from binolab.cli.main import main
+from binolab.compose import job
 from binolab.diffusion import kernel, sampling
 from binolab.model import load, save
 from binolab.music import notation, rolls
@@ -119,7 +120,7 @@ def test_a_harmony_leaves_the_first_voice_to_the_melody(weights, tune):
 
 
 def test_a_model_that_is_given_stays_on_its_device(weights, monkeypatch):
-    monkeypatch.setattr(compose, "pick_device", lambda name: torch.device("meta"))  # as of a GPU
+    monkeypatch.setattr(job, "pick_device", lambda name: torch.device("meta"))  # as of a GPU
     assert binolab.generate(model=load(weights), steps=2, seed=1)
 
 
