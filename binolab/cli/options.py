@@ -75,7 +75,7 @@ HARMONIZE: Table = [
     ("--replace", FLAG, "write all that lies below the melody anew (default: keep the other "
      "notes, and write around them)"),
     ("--rests", {"default": "lead", "choices": ["lead", "keep", "fill"]}, "where nothing is "
-     "written: before the melody; in its rests of a beat or more too; nowhere"),
+     "written: before the melody and after it; in its rests of a beat or more too; nowhere"),
 ]  # fmt: skip
 VARY: Table = [
     ("--strength", NUMBER | {"default": 0.75}, "0 leaves it as it is, 1 is all new: the place on "

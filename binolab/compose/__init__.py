@@ -169,8 +169,8 @@ def harmonize(
         the highest line of all tracks.
     replace : write all that lies below the melody anew; by default other notes are kept, and the
         harmony is written around them.
-    rests : "lead" leaves the silence before the melody; "keep" also its rests of a beat or more;
-        "fill" writes everywhere.
+    rests : "lead" leaves the silence before the melody and after it; "keep" also its rests of a
+        beat or more; "fill" writes everywhere.
     Other parameters as in `complete`.
 
     Returns, raises: as `generate`. Chapter: 11.
@@ -183,10 +183,13 @@ def harmonize(
     known = prompting.whole_notes(line, prompting.above_melody(line))
     sung = (line > 0).any(0)
     if not sung.any():
-        raise ValueError(f"{task.name}: the melody is out of the model's range; leave `transpose`")
+        raise ValueError(
+            f"{task.name}: the model has no row for the melody; choose another `transpose`"
+        )
     first, last = ends(sung)
     if rests != "fill":
         known[:, :first] = True
+        known[:, -(-(last + 1) // task.model.ticks) * task.model.ticks :] = True
     if rests == "keep":
         for begin, end in runs(~sung):
             if end - begin >= task.model.ticks:

@@ -94,7 +94,9 @@ def from_midi(midi: Midi) -> stream.Score:
             sounding.volume.velocity = n.velocity
             part.insert(start, sounding)
         score.insert(0, part)
-    if not keys:
+    if not score.parts:  # silence
+        score.insert(0, stream.Part())
+    elif not keys:
         found = score.analyze("key")
         for part in score.parts:
             part.insert(0, key.KeySignature(found.sharps).asKey(found.mode))
