@@ -254,9 +254,7 @@ def main():
         command = f"python benchmarks/tunes.py --model {options.model} --steps {options.steps}"
         table = ["| " + " | ".join(row) + " |" for row in [heads, ["---"] * len(heads), *lines]]
         OUT.write_text(
-            f"# Tunes harmonized\\n\\nMade by `{command}`, seed 1.\\n\\n"
-            + "\\n".join(table)
-            + "\\n",
+            f"# Tunes harmonized\n\nMade by `{command}`, seed 1.\n\n" + "\n".join(table) + "\n",
             encoding="utf-8",
         )
 

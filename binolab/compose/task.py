@@ -72,32 +72,19 @@ class Task:
         unit = None if beat is None else meter.named(beat)
         if pickup != "auto":
             try:
-<<<<<<< HEAD
-                pickup = Fraction(pickup)
-            except (ValueError, ZeroDivisionError):
-                raise ValueError(f"`pickup` must be auto or quarter notes, got {pickup}") from None
-=======
                 quarters = Fraction(pickup)
             except (ValueError, ZeroDivisionError, OverflowError):
                 quarters = Fraction(-1)
             if not 0 <= quarters <= 100:
                 raise ValueError(f"`pickup` must be auto, or 0 to 100 quarter notes, got {pickup}")
             pickup = quarters
-        self.name = str(piece) if isinstance(piece, (str, Path)) else "the piece"
->>>>>>> mt
         self.options = {"at": at}
         try:
             self.midi = midi.read(piece)
         except midi.MidiError as error:  # that of a path names it
-<<<<<<< HEAD
             named = isinstance(piece, (str, Path))
             raise error if named else midi.MidiError(f"the piece: {error}") from None
         self.name = self.midi.source
-=======
-            if self.name == str(piece):
-                raise
-            raise midi.MidiError(f"{self.name}: {error}") from None
->>>>>>> mt
         self.remarks = list(self.midi.mended)
         self.model = model = self.job.loaded()
         self.beats = None if beats is None else whole_beats(beats, model)
