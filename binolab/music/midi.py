@@ -34,6 +34,7 @@ END_OF_TRACK = b"\xff\x2f\x00"
 END, TEMPO_META, SIGNATURE, KEY, NAME = 0x2F, 0x51, 0x58, 0x59, 0x03
 SIZES = {0x00: (0, 2), 0x20: (1,), 0x21: (1,), END: (0,), TEMPO_META: (3,), 0x54: (5,),
          SIGNATURE: (4,), KEY: (2,)}  # bytes of a meta event, where they are fixed  # fmt: skip
+KNOWN = (0x01, NAME, 0x05, END, TEMPO_META, SIGNATURE, KEY)  # to a `PrettyMIDI`, of meta events
 SYSTEM = {0xF1: 1, 0xF2: 2, 0xF3: 1, 0xF6: 0, 0xF8: 0, 0xFA: 0, 0xFB: 0, 0xFC: 0, 0xFE: 0}
 
 
@@ -181,7 +182,10 @@ class Midi:
 
     def pretty(self) -> pretty_midi.PrettyMIDI:
         """The same as a `PrettyMIDI`, which knows notes, controllers, tempi, and little else."""
-        return _Pretty.of(mido.MidiFile(file=io.BytesIO(self.bytes()), clip=True))
+        tracks = [[e for e in t if e.kind < 0xF0 or e.data[:1] == b"\xff" and e.data[1] in KNOWN]
+                  for t in self.tracks]  # fmt: skip
+        file = io.BytesIO(replace(self, tracks=tracks).bytes())
+        return _Pretty.of(mido.MidiFile(file=file, clip=True))
 
 
 def finer(midi: Midi, ticks: int) -> Midi:
