@@ -30,7 +30,6 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"  # a fork has one thread
 
 import numpy as np  # noqa: E402
-import pretty_midi  # noqa: E402
 import torch  # noqa: E402
 from safetensors.torch import save  # noqa: E402
 from tiny import TINY
@@ -40,6 +39,7 @@ from binolab.cli.main import main as run_command
 from binolab.compose import job
 from binolab.datasets import archive, folders, maestro
 from binolab.model import Model, WeightsError, load
+from binolab.music.midi import parse
 from binolab.training import checkpoints
 from binolab.training.step import Run
 
@@ -437,10 +437,13 @@ def options(target, dice):
     given = {
         "complete": ["--keep", beat(dice)],
         "infill": ["--from", beat(dice), "--to", beat(dice)],
-        "harmonize": [],
+        "harmonize": dice.choice([[], ["--replace"], ["--melody", "2"], ["--rests", "keep"]]),
         "vary": ["--strength", dice.choice(["0", "0.1", "1", "2"])],
     }[target]
-    for more in (["--at", beat(dice)], ["--pedal"], ["--n", "2"]):
+    place = ["--at", dice.choice([beat(dice), "bar:2", "1/3"])]
+    told = ["--beat", dice.choice(["4.", "2", "8"])], ["--pickup", dice.choice(["0.5", "3"])]
+    moved = ["--transpose", dice.choice(["12", "-24", "100"])]
+    for more in (place, *told, moved, ["--pedal"], ["--n", "2"]):
         given += more if dice.random() < 0.15 else []
     if target == "complete" and dice.random() < 0.3:
         given += ["--beats", dice.choice(["1", "4", "17", "20", "0", "2.5"])]
@@ -469,7 +472,9 @@ def command(case):
             "-o",
             "out.mid",
             "--steps",
-            "2",
+            "1",
+            "--sampler",
+            "posterior",
             "--seed",
             "1",
             "--device",
@@ -484,7 +489,7 @@ def command(case):
     if status != 0 or not changed or any(not name.startswith("out") for name in changed):
         return f"status {status}, changed {sorted(changed)}"
     for name in changed:
-        pretty_midi.PrettyMIDI(name)
+        parse(Path(name).read_bytes()).pretty()
     return None
 
 
@@ -617,11 +622,9 @@ def attempt(case, base):
     lines = (base / "said").read_text(errors="replace").splitlines()
     if fault is None and any("memory" in line.lower() for line in lines):
         fault = "memory, in a message"
-    if (
-        fault is None
-        and case.target in COMMANDS
-        and len([line for line in lines if not line.startswith("out")]) > 1
-    ):
+    written = any(line.startswith("out") for line in lines)  # then remarks are lines too
+    others = [line for line in lines if not line.startswith(("out", "binolab: ")[: 1 + written])]
+    if fault is None and case.target in COMMANDS and len(others) > (not written):
         fault = "several lines"
     if fault is not None:
         (base / "fault").write_text(json.dumps([fault, told + "\n".join(lines)]))

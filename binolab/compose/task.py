@@ -79,11 +79,7 @@ class Task:
                 raise ValueError(f"`pickup` must be auto, or 0 to 100 quarter notes, got {pickup}")
             pickup = quarters
         self.options = {"at": at}
-        try:
-            self.midi = midi.read(piece)
-        except midi.MidiError as error:  # that of a path names it
-            named = isinstance(piece, (str, Path))
-            raise error if named else midi.MidiError(f"the piece: {error}") from None
+        self.midi = midi.read(piece)
         self.name = self.midi.source
         self.remarks = list(self.midi.mended)
         self.model = model = self.job.loaded()

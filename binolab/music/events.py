@@ -26,6 +26,7 @@ RESOLUTION = 480  # ticks a quarter note in the files that we write: 24 divides 
 TEMPO = 500_000  # microseconds a quarter note, where a file tells none
 DRUMS = 9  # the channel that the General MIDI standard calls 10
 END, TEMPO_META, SIGNATURE, KEY, NAME = 0x2F, 0x51, 0x58, 0x59, 0x03  # kinds of meta events
+KNOWN = (0x01, NAME, 0x05, END, TEMPO_META, SIGNATURE, KEY)  # those that a `PrettyMIDI` knows
 END_OF_TRACK = bytes([0xFF, END, 0])
 
 
@@ -172,7 +173,12 @@ class Midi:
 
     def pretty(self) -> pretty_midi.PrettyMIDI:
         """The same as a `PrettyMIDI`, which knows notes, controllers, tempi, and little else."""
-        return _Pretty.of(mido.MidiFile(file=io.BytesIO(self.bytes()), clip=True))
+        tracks = [
+            [e for e in t if e.kind < 0xF0 or e.data[:1] == b"\xff" and e.data[1] in KNOWN]
+            for t in self.tracks
+        ]
+        file = io.BytesIO(replace(self, tracks=tracks).bytes())
+        return _Pretty.of(mido.MidiFile(file=file, clip=True))
 
 
 class Clock:

@@ -90,29 +90,35 @@ def read(source: str | Path | bytes | pretty_midi.PrettyMIDI | Midi) -> Midi:
     """
     if isinstance(source, Midi):
         return source
+    name = str(source) if isinstance(source, (str, Path)) else "the piece"
+    try:
+        return replace(_music(parse(_data(source))), source=name)
+    except PermissionError:
+        raise MidiError(f"{name}: cannot be read; check its permissions") from None
+    except MidiError as error:
+        raise MidiError(f"{name}: {error}") from None
+
+
+def _data(source):
+    """The bytes of a path or a `PrettyMIDI`, no more of them than are taken."""
+    if isinstance(source, bytes):
+        return source
     if isinstance(source, pretty_midi.PrettyMIDI):
         file = io.BytesIO()
         try:
             source.write(file)
         except (ValueError, TypeError, struct.error) as error:
             raise MidiError(f"the PrettyMIDI cannot be a file ({error}); mend it first") from None
-        return _music(parse(file.getvalue()))
-    if isinstance(source, bytes):
-        return _music(parse(source))
+        return file.getvalue()
     path = Path(source)
-    try:
-        if path.is_dir():
-            raise MidiError("is a folder; name one MIDI file in it")
-        if not path.exists():
-            raise MidiError("no such file")
-        if not path.is_file():
-            raise MidiError("is not a file; name a MIDI file")
-        with open(path, "rb") as opened:
-            return replace(_music(parse(opened.read(BYTES + 1))), source=str(path))
-    except PermissionError:
-        raise MidiError(f"{path}: cannot be read; check its permissions") from None
-    except MidiError as error:
-        raise MidiError(f"{path}: {error}") from None
+    if path.is_dir():
+        raise MidiError("is a folder; name one MIDI file in it")
+    if not path.exists():
+        raise MidiError("no such file")
+    if not path.is_file():
+        raise MidiError("is not a file; name a MIDI file")
+    with open(path, "rb") as opened:
+        return opened.read(BYTES + 1)
 
 
 def parse(data: bytes) -> Midi:

@@ -112,9 +112,8 @@ def from_midi(
     notes = piece.notes(pedal)
     outside = sorted({n.pitch for n in notes if not low <= n.pitch < low + pitches})
     if outside:
-        name = f"{source}: " if isinstance(source, (str, Path)) else ""
         raise MidiError(
-            f"{name}notes outside MIDI {low}..{low + pitches - 1} "
+            f"{piece.source}: notes outside MIDI {low}..{low + pitches - 1} "
             f"(found {outside[0]}..{outside[-1]}); transpose the piece by octaves, "
             "or use a model with a wider range"
         )

@@ -15,7 +15,7 @@ from binolab.cli.main import main
 from binolab.compose import job
 from binolab.diffusion import kernel, sampling
 from binolab.model import load, save
-from binolab.music import notation, rolls
+from binolab.music import midi, notation, rolls
 from binolab.training.step import Run
 
 TUNE = "C5 1 D5 1 E5 1 F5 1 G5 2 E5 2 F5 1 E5 1 D5 1 G5 1 C5 4"
@@ -161,3 +161,13 @@ def test_the_door_is_there_at_once_and_heavy_things_later():
     assert binolab.harmonize is compose.harmonize and binolab.music.rolls is rolls
     with pytest.raises(AttributeError, match="has no attribute 'symphony'"):
         binolab.symphony  # noqa: B018
+
+
+def test_what_mido_cannot_say_of_an_event_is_kept_and_hinders_nothing(weights, tmp_path):
+    """An SMPTE offset of 99 minutes, as some files have it."""
+    odd = midi.meta(0, 0x54, bytes([0x60, 99, 99, 0, 0]))
+    made = rolls.to_midi(notation.read(TUNE))
+    made.tracks[0].insert(0, odd)
+    out = tmp_path / "out.mid"
+    assert binolab.vary(made.bytes(), out, model=weights, strength=0).instruments
+    assert midi.read(out).tracks[0][0] == odd

@@ -125,9 +125,8 @@ def test_how_loud_a_note_is_fast_and_slow(given_, start):
 def test_two_hands_go_on_in_their_two_tracks(name):
     asked = {"complete": {"keep": 8}, "infill": {"begin": 8, "end": 12}, "vary": {"strength": 1}}
     source = piece(LINE, [(40 + i % 3, i, i + 1, 5) for i in range(16)], names=["Right", "Left"])
-    made = through(
-        getattr(binolab, name), source, model=chords(rows=(3, 12, 40, 44)), **asked[name]
-    )
+    model = chords(rows=(3, 12, 40, 44))
+    made = through(getattr(binolab, name), source, model=model, **asked[name])
     assert [made.name(k) for k in range(len(made.tracks))] == ["Right", "Left"]
     new = [n for n in made.notes() if 8 * 480 <= n.start < 12 * 480]
     assert {(n.track, n.channel, n.pitch) for n in new} == {
