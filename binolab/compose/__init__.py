@@ -105,7 +105,7 @@ def complete(
         A MIDI file to write, or a binary file that is open; by default nothing is written.
     keep : beats to keep, counted from `at`; by default, where `beats` is given, all of them.
     where : see `Where`. The piece is written until it has `beats`; what it held after `keep` is
-        replaced. By default it keeps its length.
+        replaced. By default it keeps its length, and has at least that of the model's window.
 
     Returns, raises: as `generate`. Chapter: 10.
     """
