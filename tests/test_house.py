@@ -172,6 +172,15 @@ def test_nothing_of_this_machine_is_committed():
             assert not found, f"{path.relative_to(ROOT)}: {found.group()}"
 
 
+def test_the_readme_has_sound_and_picture_of_its_commands():
+    text = (ROOT / "README.md").read_text()
+    links = re.findall(r"\]\(([^)?]+)", text)
+    assert not [link for link in links if ":" not in link and not (ROOT / link).exists()]
+    for command in ("generate", "complete", "infill", "harmonize", "vary"):
+        assert {f"data/readme/{command}.{kind}" for kind in ("mid", "mp3", "png")} <= set(links)
+    assert sum(path.stat().st_size for path in (ROOT / "data" / "readme").iterdir()) < 400e3
+
+
 def test_every_chapter_of_the_contents_exists():
     missing = [n for n in NAMES if not any((ROOT / "book").glob(f"{n}.*"))]
     assert missing == []
