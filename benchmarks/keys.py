@@ -73,7 +73,8 @@ def main():
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     print(table)
     OUT.write_text(
-        f"# Keys that are asked for\n\nMade by `python benchmarks/keys.py --model {options.model}`. "
+        "# Keys that are asked for\n\nMade by "
+        f"`python benchmarks/keys.py --model {options.model}`. "
         "Seeds 0 to 11 for each mode, 100 to 123 where nothing was asked; the judges' columns: "
         f"how often they name the same key.\n\n{table}\n",
         encoding="utf-8",

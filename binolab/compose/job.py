@@ -203,7 +203,10 @@ class Job:
                     from binolab.show import plotting  # a second, and few ask for it
 
                     shown, roll = (a[:, start:stop].numpy() > 0 for a in (known, result))
-                    plotting.picture(roll, known=shown, **model.axes).savefig(
+                    beats = given.grid.beats
+                    at = np.interp(given.grid.bars, beats, range(len(beats))) - start / model.ticks
+                    bars = dict(enumerate(at.tolist(), start=1))
+                    plotting.picture(roll, known=shown, bars=bars, **model.axes).savefig(
                         new["png"], format="png", dpi=plotting.DPI
                     )
                 if "mp3" in new:

@@ -98,6 +98,7 @@ def plot_roll(
     known: np.ndarray | None = None,
     shade: bool = True,
     beats_per_bar: int = 4,
+    bars: dict[int, float] | None = None,
     begin: int = 0,
     title: str | None = None,
 ) -> Axes:
@@ -112,6 +113,8 @@ def plot_roll(
         True where the roll was given: notes there are blue, the others vermilion.
     shade : bool
         With `known`, tint the free region.
+    bars : dict, optional
+        The number of each bar and the beat at which it begins, where they are not all alike.
     begin : int
         The beat of the piece at which the roll begins, a bar's first.
 
@@ -133,17 +136,19 @@ def plot_roll(
         interpolation="nearest",
         extent=(begin, end, low - 0.5, low + len(roll) - 0.5),
     )
-    bars = np.arange(begin, end, beats_per_bar)
+    if bars is None:
+        bars = {int(x) // beats_per_bar + 1: x for x in np.arange(begin, end, beats_per_bar)}
+    bars = {k: x for k, x in bars.items() if begin <= x < end}
     every = 1 + len(bars) // 24  # long pieces: fewer numbers
-    ax.vlines(bars[1:], low - 0.5, low + len(roll) - 0.5, color=LINE, lw=0.7)
-    ax.xaxis.set_major_locator(MultipleLocator(beats_per_bar * every))
+    lines, names = list(bars.values()), [f" {k}" for k in bars]
+    ax.vlines([x for x in lines if x > begin], low - 0.5, low + len(roll) - 0.5, color=LINE, lw=0.7)
+    ax.set_xticks([*lines[::every], *([end] if every == 1 else [])])
     ax.xaxis.set_minor_locator(MultipleLocator(every))
     octaves = pitch[pitch % 12 == 0]
     ax.set_yticks(octaves, [f"C{p // 12 - 1}" for p in octaves])
     ax.set(xlabel="beat", ylabel="pitch", xlim=(begin, end))
     top = ax.secondary_xaxis("top")
-    names = [f" {bar // beats_per_bar + 1:g}" for bar in bars[::every]]
-    top.set_xticks(bars[::every], names, ha="left", color=INK, fontsize=8)
+    top.set_xticks(lines[::every], names[::every], ha="left", color=INK, fontsize=8)
     top.tick_params(length=9, color=LINE, pad=-7)  # the number beside its line
     top.spines["top"].set_visible(False)
     if title:

@@ -109,6 +109,14 @@ def test_other_sizes_and_metres():
     assert len(long.child_axes[0].get_xticks()) <= 25
 
 
+def test_bars_that_are_not_alike():
+    bars = {1: -1, 2: 0.5, 3: 3.5, 4: 4.5, 5: 99}
+    ax = plotting.plot_roll(noise((56, 6 * 24)), bars=bars)
+    top = ax.child_axes[0]
+    assert top.get_xticks().tolist() == [0.5, 3.5, 4.5]
+    assert [t.strip() for t in texts(top.get_xticklabels())] == ["2", "3", "4"]
+
+
 def test_plots_draw_on_the_axes_they_are_given():
     _, ax = plt.subplots()
     assert plotting.plot_roll(noise(), ax) is ax
