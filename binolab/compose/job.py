@@ -59,19 +59,32 @@ Pieces: TypeAlias = Any  # a `PrettyMIDI`, or a list of them where `n` is more t
 class How(TypedDict, total=False):
     """How a model writes: options that all commands share.
 
-    model : a shipped name, a ``.safetensors`` file, a run's folder, or a `Model`; "best".
-    n : how many; of more than one a list is returned, and files are numbered.
-    seed : same seed, same music; of several, this one and those that follow.
-    steps : of the sampler, each a call of the network or two; 50.
-    sampler : a name in `sampling.SAMPLERS`, or a step of your own; "refreshed".
-    bit : "draw" or "threshold".
-    device : "auto", "cpu", "cuda"; a `Model` stays where it is.
-    candidates, judge : write so many for each piece, and keep the best: that with the fewest
-        "parallels", the least "dissonance", the most notes in one "scale"; or the least by a
-        function of your own of the bits (P, L).
-    program : the sound of new tracks, 0 to 127 (General MIDI); by default that of the given track.
-    plot, audio : write a PNG, an MP3 beside the MIDI file.
-    progress : show a bar; by default, on a terminal.
+    Parameters
+    ----------
+    model
+        A shipped name, a ``.safetensors`` file, a run's folder, or a `Model`; "best".
+    n
+        How many; of more than one a list is returned, and files are numbered.
+    seed
+        Same seed, same music; of several, this one and those that follow.
+    steps
+        Of the sampler, each a call of the network or two; 50.
+    sampler
+        A name in `sampling.SAMPLERS`, or a step of your own; "refreshed".
+    bit
+        "draw" or "threshold".
+    device
+        "auto", "cpu", "cuda"; a `Model` stays where it is.
+    candidates, judge
+        Write so many for each piece, and keep the best: that with the fewest "parallels", the
+        least "dissonance", the most notes in one "scale"; or the least by a function of your own
+        of the bits (P, L).
+    program
+        The sound of new tracks, 0 to 127 (General MIDI); by default that of the given track.
+    plot, audio
+        Write a PNG, an MP3 beside the MIDI file.
+    progress
+        Show a bar; by default, on a terminal.
     """
 
     model: str | Path | Model

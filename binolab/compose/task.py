@@ -31,15 +31,23 @@ class Remark(UserWarning):
 class Where(How, total=False):
     """`How`, and which part of a given piece is worked on.
 
-    at : where to begin: a beat, counted from 0, or "bar:9".
-    beats : how many beats from there; by default, with `at`, the model's window, else all.
-    beat : what a beat is, as a note value: "4" a quarter, "4." a dotted one, "2" a half, "8" an
+    Parameters
+    ----------
+    at
+        Where to begin: a beat, counted from 0, or "bar:9".
+    beats
+        How many beats from there; by default, with `at`, the model's window, else all.
+    beat
+        What a beat is, as a note value: "4" a quarter, "4." a dotted one, "2" a half, "8" an
         eighth; by default what the time signatures say.
-    pickup : "auto", or how long before the first bar the piece begins, in quarter notes; auto goes
-        by the time signatures, or hears it.
-    transpose : "auto", or semitones by which the piece is moved for the model, and back; auto
-        moves it by octaves where the model has no room for it.
-    pedal : heed the sustain pedal.
+    pickup
+        "auto", or how long before the first bar the piece begins, in quarter notes; auto goes by
+        the time signatures, or hears it.
+    transpose
+        "auto", or semitones by which the piece is moved for the model, and back; auto moves it by
+        octaves where the model has no room for it.
+    pedal
+        Heed the sustain pedal.
     """
 
     at: float | str | None
