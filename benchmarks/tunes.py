@@ -192,7 +192,6 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", default="best")
-    parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--only", help="one tune")
     parser.add_argument("--folder", type=Path, help="where to write the MIDI files")
     options = parser.parse_args()
@@ -203,11 +202,7 @@ def main():
             continue
         given = tune(*words)
         begun = time.perf_counter()
-        made = midi.read(
-            binolab.harmonize(
-                given.bytes(), seed=1, model=model, steps=options.steps, progress=False
-            )
-        )
+        made = midi.read(binolab.harmonize(given.bytes(), seed=1, model=model, progress=False))
         seconds = time.perf_counter() - begun
         if options.folder:
             made.write(options.folder / f"{name}.mid")
@@ -251,7 +246,7 @@ def main():
             "before the tune",
             "seconds",
         ]
-        command = f"python benchmarks/tunes.py --model {options.model} --steps {options.steps}"
+        command = f"python benchmarks/tunes.py --model {options.model}"
         table = ["| " + " | ".join(row) + " |" for row in [heads, ["---"] * len(heads), *lines]]
         OUT.write_text(
             f"# Tunes harmonized\n\nMade by `{command}`, seed 1.\n\n" + "\n".join(table) + "\n",
