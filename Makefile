@@ -25,7 +25,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=300 \
          --nbval-sanitize-with tests/nbval.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help book check test explore fuzz execute vendor clean
+.PHONY: help book check test explore fuzz execute remake vendor clean
 .DELETE_ON_ERROR:
 
 help:
@@ -36,6 +36,7 @@ help:
 	@echo "make fuzz      broken and hostile files, for MINUTES=10"
 	@echo "make execute   run the chapters anew and store what they show"
 	@echo "make vendor    fetch anew the scripts and fonts that the pages load (needs npm)"
+	@echo "make remake    after new weights: all tables, pictures and chapters; about two hours"
 	@echo "make clean     remove what was built; .venv stays"
 
 $(STAMP): pyproject.toml constraints.txt
@@ -80,6 +81,24 @@ execute: $(STAMP)
 
 vendor: $(STAMP)
 	$(BIN)/python scripts/vendor.py
+
+# After new weights: every table, figure and sound that rests on them. Stopped, it goes on where it
+# was in the longest (`steps`, `longer`).
+remake: $(STAMP)
+	$(BIN)/binolab evaluate --model best --split test -o benchmarks/quality-best
+	mv benchmarks/quality-best.json data/
+	$(BIN)/python benchmarks/difficulty.py
+	$(BIN)/python benchmarks/samplers.py --n 32 --refresh 0.3
+	$(BIN)/python benchmarks/steps.py --n 32
+	$(BIN)/python benchmarks/harmony.py
+	$(BIN)/python benchmarks/longer.py
+	$(BIN)/python benchmarks/keys.py
+	$(BIN)/python benchmarks/tunes.py
+	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python scripts/readme.py
+	$(BIN)/python scripts/cover.py
+	$(BIN)/python scripts/picture.py
+	$(BIN)/python scripts/execute.py
 
 clean:
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis build dist

@@ -4,8 +4,7 @@
 
 Measures on validation chorales how fast the bound grows with ᾱ (`likelihood.difficulty`) and
 places 41 levels evenly in it, but for 15 % that is spread evenly over ᾱ^(1/3), so that no level is
-left out. Writes data/difficulty.json. Its `levels` are where a next model's schedule should lie;
-`training.config.DIFFICULTY` was placed in the same way by the model before this one.
+left out. Writes data/difficulty.json. Its `levels` are where a next model's schedule should lie.
 """
 
 import argparse
@@ -30,11 +29,12 @@ def main():
     parser.add_argument("--n", type=int, default=64)
     options = parser.parse_args()
     model = load(options.model)
-    x0 = datasets.held_out_windows(chorales.load("valid"), model.length, options.n)
+    args = chorales.load("valid"), model.length, options.n, model.card.planes
+    x0 = datasets.held_out_windows(*args)
     place, nats = likelihood.difficulty(
         model.network,
-        x0,
-        prior=model.prior,
+        model.encode(x0)[0],
+        prior=model.card.rho(),
         progress=True,
         generator=torch.Generator().manual_seed(0),
     )

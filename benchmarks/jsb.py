@@ -191,10 +191,11 @@ def parse(arguments):
     add("--table", type=Path, help="markdown to write")
     for name, kind, default, what in (
         ("minutes", float, 46, "of training"),
+        ("settle", float, 0, "the last minutes, in which nothing is transposed"),
         ("every", float, 6, "minutes between checkpoints"),
         ("seed", int, 0, "of training or evaluation"),
         ("width", int, 256, "of the network"),
-        ("depth", int, 6, "of the network"),
+        ("depth", int, 5, "of the network"),
         ("dropout", float, 0.15, ""),
         ("shift", int, 0, "semitones of transposition, which the network is told"),
         ("batch", int, 16, "pieces a step"),

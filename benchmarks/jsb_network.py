@@ -10,42 +10,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from binolab.diffusion import kernel
-from binolab.networks.transformer import CERTAIN, rotate
-from binolab.networks.unet import Denoiser, LevelEmbedding
+from binolab.networks.beats import Block
+from binolab.networks.denoiser import Denoiser, LevelEmbedding
+from binolab.networks.tones import Tonality
+from binolab.networks.transformer import CERTAIN
 
 NEAR = 8  # frames from either end of a piece that are told apart by their distance to it
 SHIFTS = 12  # semitones, up or down, at most
-
-
-class Block(nn.Module):
-    """Attention over frames, then an MLP on each; `level` scales and shifts what both see.
-
-    Peebles & Xie (2023), adaLN: of each half's input, and of what it adds.
-    """
-
-    def __init__(self, width, heads, dropout):
-        super().__init__()
-        self.heads = heads
-        self.norm1 = nn.LayerNorm(width, elementwise_affine=False)
-        self.norm2 = nn.LayerNorm(width, elementwise_affine=False)
-        self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
-        self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
-        self.level = nn.Linear(width, 6 * width)
-        self.drop = nn.Dropout(dropout)
-        nn.init.zeros_(self.level.weight)
-        nn.init.zeros_(self.level.bias)
-
-    def forward(self, h, angle, real, level):
-        scale1, shift1, gain1, scale2, shift2, gain2 = self.level(level)[:, None].chunk(6, dim=-1)
-        x = self.norm1(h) * (1 + scale1) + shift1
-        q, k, v = (
-            part(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for part in (self.query, self.key, self.value)
-        )
-        mixed = F.scaled_dot_product_attention(rotate(q, angle), rotate(k, angle), v, real)
-        h = h + self.drop(self.out(mixed.transpose(1, 2).flatten(2))) * (1 + gain1)
-        x = self.norm2(h) * (1 + scale2) + shift2
-        return h + self.drop(self.down(F.gelu(self.up(x), approximate="tanh"))) * (1 + gain2)
 
 
 class ChordTransformer(Denoiser):
@@ -65,7 +36,7 @@ class ChordTransformer(Denoiser):
     dropout : float
     """
 
-    def __init__(self, prior, keys, width=256, depth=6, heads=4, filters=16, reach=13, dropout=0.1):
+    def __init__(self, prior, keys, width=256, depth=5, heads=4, filters=16, reach=13, dropout=0.1):
         super().__init__()
         self.low, self.high = keys
         self.filters, n = filters, self.high - self.low
@@ -76,17 +47,22 @@ class ChordTransformer(Denoiser):
         for table in (self.begin, self.end, self.shift):
             nn.init.normal_(table.weight, std=0.02)
 
+        self.tonality, read = Tonality(width, 1), 2 + Tonality.scales
+
         def conv(inputs):
             return nn.Conv2d(inputs, filters, (reach, 3), padding="same")
 
         if filters:
-            self.stem1, self.stem2, self.head = conv(2), conv(filters), conv(2 * filters)
+            self.stem1, self.stem2, self.head = conv(read), conv(filters), conv(2 * filters)
             self.last = nn.Conv2d(filters, 1, 1)
             nn.init.zeros_(self.last.weight)
-        self.read = nn.Linear((2 + filters) * n, width)
+        self.read = nn.Linear((read + filters) * n, width)
         self.write = nn.Linear(width, (1 + filters) * n)
         with torch.no_grad():  # an untrained network answers with the prior and the evidence
             self.write.weight[:n], self.write.bias[:n] = 0, 0
+        self.adapt = nn.Linear(width, 6 * width)
+        nn.init.zeros_(self.adapt.weight)
+        nn.init.zeros_(self.adapt.bias)
         self.blocks = nn.ModuleList([Block(width, heads, dropout) for _ in range(depth)])
         self.norm, self.drop = nn.LayerNorm(width), nn.Dropout(dropout)
         half = width // heads // 2
@@ -105,8 +81,10 @@ class ChordTransformer(Denoiser):
         rest = torch.logit(prior).expand_as(x_t)
         real = x_t.new_ones(B, L) if known is None else (~known.all(2)[:, 0]).float()
         mask = None if known is None else real[:, None, None].bool()
-        x = [evidence.clamp(-CERTAIN, CERTAIN) / 3, 3 * torch.sigmoid(rest + evidence)]
-        x = torch.cat(x, dim=1)
+        level = self.level(alpha_bar_t)
+        chance = torch.sigmoid(rest + evidence)
+        said = self.tonality(torch.lerp(prior, chance, real[:, None, None]), prior, level)
+        x = torch.cat([evidence.clamp(-CERTAIN, CERTAIN) / 3, 3 * chance, said], dim=1)
         x = x[:, :, self.low : self.high] * real[:, None, None]
         if self.filters:
             x = x.contiguous(memory_format=torch.channels_last)
@@ -117,12 +95,11 @@ class ChordTransformer(Denoiser):
         frame = torch.arange(L, device=h.device)
         left = real.sum(1, keepdim=True).long() - 1 - frame
         h = h + self.begin(frame.clamp(max=NEAR)) + self.end(left.clamp(0, NEAR))
-        level = self.level(alpha_bar_t)
         shift = torch.zeros(B, dtype=torch.long, device=h.device) if shift is None else shift
-        level = F.silu(level + self.shift(shift + SHIFTS))
+        level = self.adapt(F.silu(level + self.shift(shift + SHIFTS)))
         angle = frame[:, None] * self.rates
         for block in self.blocks:
-            h = block(h, angle, mask, level)
+            h = block(h, angle, level, mask)
         n = self.high - self.low
         wide = self.write(self.drop(self.norm(h))).view(B, L, 1 + self.filters, n)
         wide = wide.permute(0, 2, 3, 1)

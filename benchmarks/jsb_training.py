@@ -13,12 +13,14 @@ from tqdm import tqdm
 
 from binolab import files
 from binolab.diffusion import kernel, likelihood
+from binolab.training.devices import bf16_instructions
 from binolab.training.loop import stopping
 
 LOW, KEYS = 21, 88  # A0 … C8
 FLOOR = 1e-3  # ρ of a key that never sounds
 SETTINGS = (
     "minutes",
+    "settle",
     "seed",
     "width",
     "depth",
@@ -29,6 +31,7 @@ SETTINGS = (
     "decay",
     "ema",
 )
+FREE = ("minutes", "settle", "dropout")  # may change when a run is resumed
 
 
 class JsbError(ValueError):
@@ -113,11 +116,7 @@ class Run:
         torch.manual_seed(options.seed)
         self.model = ChordTransformer(**self.arguments)
         self.ema = copy.deepcopy(self.model).eval()
-        matrices = [
-            p
-            for name, p in self.model.blocks.named_parameters()
-            if p.dim() == 2 and "level" not in name
-        ]
+        matrices = [p for name, p in self.model.blocks.named_parameters() if p.dim() == 2]
         others = {id(p): p for p in self.model.parameters()}
         for p in matrices:
             del others[id(p)]
@@ -140,7 +139,8 @@ class Run:
         parts = max(len(pool) // options.batch, 1)
         part = int(torch.randint(parts, (), generator=generator)) * options.batch
         pieces = [self.train[i] for i in pool[part : part + options.batch]]
-        most = options.shift
+        settling = self.seconds >= 60 * (options.minutes - options.settle)
+        most = 0 if settling else options.shift
         shift = torch.randint(-most, most + 1, (len(pieces),), generator=generator)
         length = max(piece.shape[1] for piece in pieces)
         x0 = torch.stack(
@@ -168,7 +168,8 @@ class Run:
         u = torch.randperm(n, generator=generator) + torch.rand((), generator=generator)
         level = (1 - (u / n) ** 2).clamp(1e-4, 1 - 1e-5)
         x_t = kernel.forward(x0, level, prior, generator) * ~padding
-        logits = self.model.train().logits(x_t, level, padding, shift, prior)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16_instructions()):
+            logits = self.model.train().logits(x_t, level, padding, shift, prior).float()
         cells = rate_term(logits, x0, x_t, level, prior) * ~padding
         value = (cells.sum((1, 2, 3)) * 2 * u / n).sum() / (~padding[:, 0, 0]).sum()
         self.model.zero_grad(set_to_none=True)
@@ -216,8 +217,10 @@ class Run:
         """Take up the run whose checkpoint is beside `path`. Raises JsbError."""
         card, tensors = load(checkpoint(path))
         mine = self.settings()
-        changed = [k for k in SETTINGS if k != "minutes" and card["training"].get(k) != mine[k]]
-        if changed or card["network"] != self.arguments:
+        fixed = [k for k in SETTINGS if k not in FREE]
+        changed = [k for k in fixed if card["training"].get(k) != mine[k]]
+        told = card["network"] | {"dropout": self.arguments["dropout"]}
+        if changed or told != self.arguments:
             raise JsbError(
                 f"{checkpoint(path)}: was made with another "
                 f"{', '.join(changed) or 'training split'}; resume with the same"

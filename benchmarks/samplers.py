@@ -100,7 +100,8 @@ def main():
             {},
             options.steps,
         )
-    rows["posterior, refresh 0.3 + polish"] = ("refreshed", {}, options.steps - 2)  # the default
+    polished = {"polishing": 2}
+    rows["posterior, refresh 0.3 + polish"] = ("refreshed", polished, options.steps - 2)
     rows["posterior + Gibbs, draw"] = ("gibbs", {}, (options.steps + 1) // 2)
     table = {}
     with tqdm(total=len(rows) * options.n, unit="roll") as bar:

@@ -76,7 +76,8 @@ def networks(rows):
     pieces = chorales.load("train", progress=False)
     for name in ("best", "unet"):
         model = load(name)
-        x = sampling.noise((1, 1, 56, 384), model.prior, torch.Generator().manual_seed(0))
+        nothing, _ = model.encode(torch.zeros(1, 1, model.pitches, model.length))
+        x = sampling.noise(nothing.shape, model.prior, torch.Generator().manual_seed(0))
         level = torch.full((1,), 0.1)
         with torch.no_grad():
             model(x, level)
@@ -92,8 +93,8 @@ def networks(rows):
                         generator=torch.Generator().manual_seed(0),
                     ),
                 )
-        config = PRESETS[name]
-        run = Run(config, model.prior, 56, torch.device("cpu"))
+        config = PRESETS[name].fitted(pieces)
+        run = Run(config, model.card.prior, 56, torch.device("cpu"))
         bank = Bank(pieces, config, torch.device("cpu"))
         run.advance(bank)
         seconds = best_of(5, lambda: run.advance(bank))

@@ -37,19 +37,18 @@ ROWS = {  # name: sampler, its options, the schedule if not the model's own
     "XOR mask (Alg. 1)": ("xor", {}, None),
     "XOR nested masks": ("nested", {}, None),
     "exact posterior": ("posterior", {}, None),
-    "refreshed + polish": ("refreshed", {}, None),
-    "refreshed": ("refreshed", {"polishing": 0}, None),
+    "refreshed": ("refreshed", {}, None),
+    "refreshed + polish": ("refreshed", {"polishing": 2}, None),
     "exact posterior + polish": ("posterior", {"polishing": 2}, None),
     "posterior + Gibbs": ("gibbs", {}, None),
     "naive, threshold": ("naive", THRESHOLD, None),
     "XOR mask (Alg. 1), threshold": ("xor", THRESHOLD, None),
     "XOR nested masks, threshold": ("nested", THRESHOLD, None),
     "exact posterior, threshold": ("posterior", THRESHOLD, None),
-    "refreshed + polish, threshold": ("refreshed", THRESHOLD, None),
+    "refreshed, threshold": ("refreshed", THRESHOLD, None),
     "posterior + Gibbs, threshold": ("gibbs", THRESHOLD, None),
-    "refreshed + polish, linear schedule": ("refreshed", {}, ["linear"]),
-    "refreshed + polish, cosine schedule": ("refreshed", {}, ["cosine"]),
-    "refreshed + polish, cubic schedule": ("refreshed", {}, ["power", 3]),
+    "refreshed, linear schedule": ("refreshed", {}, ["linear"]),
+    "refreshed, cubic schedule": ("refreshed", {}, ["power", 3]),
 }
 FEW = 16  # rolls of a row that thresholds: it is nearly silent, and enough to show it
 
@@ -58,7 +57,7 @@ def make(model, row, calls, n):
     """`n` rolls by a row of the table with at most so many calls of the network each."""
     sampler, options, schedule = ROWS[row]
     sampler = SAMPLERS[sampler]
-    steps = calls - options.get("polishing", sampler.polish)
+    steps = calls - options.get("polishing", 0)
     steps = (steps + 1) // 2 if sampler.corrector else steps  # every step but the last has two
     if schedule is not None:
         model = replace(model, card=replace(model.card, schedule=schedule))

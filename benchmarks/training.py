@@ -88,6 +88,7 @@ def measure(name, preset, batch, precision, compiled, device, seconds, pieces):
     config = dataclasses.replace(config, batch=batch or config.batch, steps=10**9)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
+    config = config.fitted(pieces)
     plain = Run(config, 0.07, 56, device)
     bank = Bank(pieces, config, device)
     flops = arithmetic(plain, bank)

@@ -150,7 +150,7 @@ class Card:
             usual = known[name].default if name in known else None
             sound = type(value) in JSON.get(type(usual), [])
             if type(usual) is int:
-                sound = sound and value >= (name != "mixers")
+                sound = sound and value >= (name not in ("mixers", "voices"))
             if isinstance(usual, tuple):
                 sound = sound and 0 < len(value) <= parts and all(type(v) is int for v in value)
             if not sound:

@@ -3,7 +3,7 @@
 Files are safetensors; their metadata is a `card`. Two models ship with the project: `best`, the
 default, and `unet`, the UNet as printed.
 
-Chapters: 07 *Training it*, 08 *Sampling*.
+Chapters: 07 *Training it*, 09 *Drawing bits*.
 """
 
 from __future__ import annotations
@@ -87,6 +87,12 @@ class Model:
         weights = self.network.parameters() if isinstance(self.network, nn.Module) else ()
         return next((value.device for value in weights), torch.device("cpu"))
 
+    @property
+    def exclusive(self) -> bool:
+        """Whether a plane holds one note at a time (`sampling.draw_one`), by the card: a function
+        in the network's place does not say."""
+        return bool(self.card.arguments.get("voices"))
+
     def alpha_bar(self, T: int | None = None) -> Tensor:
         """The schedule (T + 1,), float64."""
         return self.card.alpha_bar(T)
@@ -100,12 +106,15 @@ class Model:
     def encode(self, x0: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """A roll and its mask as the bits of the network: (B, 1, P, L) -> (B, K, P, C) twice.
 
-        Nothing is known where no mask is given.
+        A roll that is given in the model's planes, (B, V, P, L), is taken in these; of one plane
+        the notes are given to voices (`voices.split`). Nothing is known where no mask is given.
         """
         card = self.card
         known = torch.zeros_like(x0, dtype=torch.bool) if known is None else known
-        bits = card.codec.encode(voices.split(x0, card.planes, known, card.low))
-        return bits, card.codec.known(known.expand(-1, card.planes, -1, -1))
+        planes = x0
+        if x0.shape[1] != card.planes:
+            planes = voices.split(x0, card.planes, known, card.low)
+        return card.codec.encode(planes), card.codec.known(known.expand(-1, card.planes, -1, -1))
 
     def decode(self, bits: Tensor) -> Tensor:
         """The roll of some bits: (B, K, P, C) -> (B, 1, P, L)."""

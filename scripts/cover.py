@@ -247,32 +247,39 @@ def cards(model, path, piece, bach):
     yield "04-deriving-eq8", walks()
     yield "05-watching", noisy(short, ramp)
     yield "06-unet", unet(short)
-    log = (ROOT / "data" / "best-first-log.jsonl").read_text(encoding="utf-8").splitlines()
+    log = (ROOT / "data" / "chorale-log.jsonl").read_text(encoding="utf-8").splitlines()
     yield "07-training", curve([json.loads(line) for line in log])
     colours = np.array([PAPER, GREY, MADE])
     seen = colours[emerging(path, piece)]
     yield "08-sampling", fit(seen[:, :: L // WIDTH], rows_of=piece[:, :: L // WIDTH])
-    yield "09-pieces", fit(piece * MADE)
+    planes = model.codec.decode(model.encode(batch(piece))[0])[0].numpy() > 0
+    voices = np.max(planes * np.array([MADE, GIVEN, INK, GREY])[:, None, None], 0)
+    yield "09-drawing-bits", fit(voices)
+    turns = np.where(np.arange(L) // rolls.TICKS % 2, GIVEN, MADE)  # beat by beat
+    yield "10-your-own", fit(piece * turns)
+    yield "11-pieces", fit(piece * MADE)
     x0 = batch(bach)
     roll = bits(prompting.complete(model, x0, half, generator=seeded()))
     known = np.arange(L) < half
-    yield "10-completing", fit(roll * np.where(known, GIVEN, MADE), half - WIDTH // 2)
+    yield "12-completing", fit(roll * np.where(known, GIVEN, MADE), half - WIDTH // 2)
     roll = bits(prompting.harmonize(model, x0, generator=seeded()))
-    yield "11-harmonizing", fit(roll * np.where(bits(prompting.above_melody(x0)), GIVEN, MADE))
+    yield "13-harmonizing", fit(roll * np.where(bits(prompting.above_melody(x0)), GIVEN, MADE))
     roll = bits(prompting.vary(model, x0, 0.4, generator=seeded()))
-    yield "12-variations", fit(np.where(roll, np.where(bach, GIVEN, MADE), bach * LINE))
+    yield "14-variations", fit(np.where(roll, np.where(bach, GIVEN, MADE), bach * LINE))
     level = torch.tensor([0.15])
-    x_t = kernel.forward(x0, level.item(), model.prior, seeded())
+    x_t = kernel.forward(model.encode(x0)[0], level.item(), model.prior, seeded())
     with torch.no_grad():
-        guess = model(x_t, level, torch.zeros_like(x0, dtype=torch.bool))[0, 0].numpy()
+        sounds = model.codec.sounding(model(x_t, level))[0]
+    guess = 1 - (1 - sounds).prod(0).numpy()  # in some voice
+    guess = guess.repeat(model.codec.span, -1)
     shade = len(COLOURS) + np.rint(guess * (SHADES - 1)).astype(int)
-    yield "13-what-it-sees", fit(shade, rows_of=guess)
-    yield "14-how-good", scales(bach, piece)
+    yield "15-what-it-sees", fit(shade, rows_of=guess)
+    yield "16-how-good", scales(bach, piece)
     long = bits(prompting.generate(model, length=2 * L, generator=seeded(), steps=50))
-    yield "15-longer", fit(long[:, :: 2 * L // WIDTH] * MADE)
+    yield "17-longer", fit(long[:, :: 2 * L // WIDTH] * MADE)
     paper = bits(prompting.generate(load("unet"), generator=seeded(), steps=50))
     both = np.where(np.arange(L) < WIDTH // 2, paper * GREY, piece * MADE)
-    yield "16-reproduced", fit(both, rows_of=piece)
+    yield "18-reproduced", fit(both, rows_of=piece)
 
 
 def main():
@@ -280,7 +287,7 @@ def main():
     path = {}
     prompting.generate(
         model, steps=100, generator=seeded(),
-        callback=lambda t, x_t, _: path.__setitem__(t, bits(x_t)),
+        callback=lambda t, x_t, _: path.__setitem__(t, bits(model.decode(x_t))),
     )  # fmt: skip
     piece = path[0]
     image = emerging(path, piece)
@@ -296,7 +303,7 @@ def main():
     (STATIC / "cards").mkdir(exist_ok=True)
     bach = chorales.load("test", progress=False)[0].roll[:, : rolls.LENGTH]
     for name, picture in cards(model, path, piece, bach):
-        beats = name[:2] not in ("04", "06", "07", "14")  # these are no rolls
+        beats = name[:2] not in ("04", "06", "07", "16")  # these are no rolls
         card(picture, STATIC / "cards" / f"{name}.png", beats)
         print(name, flush=True)
 

@@ -25,7 +25,7 @@ HTML = ROOT / "_build" / "html"
 SECONDS = ROOT / "_build" / "chapters.json"
 TOC = yaml.safe_load((BOOK / "_toc.yml").read_text(encoding="utf-8"))
 PAGES = [TOC["root"]] + [c["file"] for part in TOC["parts"] for c in part["chapters"]]
-CHAPTERS = [name for name in PAGES if re.match(r"\d\d-", name)]
+CHAPTERS = [name for name in PAGES if re.match(r"\d\d[a-z]?-", name)]
 STATE = "application/vnd.jupyter.widget-state+json"
 
 # What the paper prints, and the label that it has here.

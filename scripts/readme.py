@@ -3,7 +3,7 @@
     python scripts/readme.py
 
 The lines are read from README.md and run as they stand there, with seed 0, on two pieces of our
-own: the melody of chapter 11 and a little piece in three phrases. Of the four pieces of `generate`
+own: the melody of chapter 13 and a little piece in three phrases. Of the four pieces of `generate`
 the first is kept. Run it again when the lines or the shipped weights change.
 """
 

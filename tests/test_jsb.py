@@ -97,7 +97,7 @@ def test_bad_weights_and_settings_get_one_line_and_status_2(file, trained, tmp_p
     checkpoint = str(jsb_training.checkpoint(trained))
     assert "not its checkpoint" in fails("--weights", checkpoint, "--evaluate", "valid")
     assert "a run is there" in fails(*weights, *TINY)
-    assert "another dropout" in fails(*weights, *TINY, "--resume", "--dropout", "0.3")
+    assert "another decay" in fails(*weights, *TINY, "--resume", "--decay", "0.3")
     assert "cannot be written" in fails("--weights", str(tmp_path / "no" / "w"), *TINY)
     assert "must be above 0" in fails(*weights, "--minutes", "0")
     assert "between 2 and T" in fails(*weights, "--levels", "1")
@@ -225,3 +225,13 @@ def test_muon_moves_all_directions_alike():
     jsb_network.Muon([p], lr=1.0).step()
     values = torch.linalg.svdvals(p.detach()) / (6 / 4) ** 0.5
     assert 0.5 < values.min() and values.max() < 1.5
+
+
+def test_nothing_is_transposed_while_a_run_settles(file):
+    options = jsb.parse([str(file), "--weights", "w", *TINY, "--shift", "5", "--settle", "1"])
+    run = jsb_training.Run(options, jsb.read(str(file), "train"))
+    generator = torch.Generator().manual_seed(0)
+    options.minutes = 2
+    assert any(run.batch(generator)[2].any() for _ in range(20))
+    run.seconds = 61
+    assert not any(run.batch(generator)[2].any() for _ in range(20))

@@ -109,6 +109,17 @@ def test_bits_of_a_coarser_grid_and_of_voices_are_read_back_as_the_roll():
     assert told[..., :8].all() and not told[..., 8:].any()  # columns of six ticks, all known
 
 
+def test_a_roll_in_the_planes_of_its_voices_is_taken_in_these():
+    model = Model(half, Card(**BEATS))
+    planes = torch.zeros(1, 2, 12, 96)
+    planes[:, 0, 2, :48], planes[:, 1, 9, :48] = 1, 1  # the first voice lies below
+    known = torch.zeros(1, 1, 12, 96, dtype=torch.bool)
+    bits, told = model.encode(planes, known)
+    assert torch.equal(bits, model.codec.encode(planes))
+    assert told.shape == bits.shape and torch.equal(model.decode(bits), voices.merge(planes))
+    assert not torch.equal(bits, model.encode(voices.merge(planes), known)[0])
+
+
 # --- on disk -------------------------------------------------------------------------------------
 
 

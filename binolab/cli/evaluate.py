@@ -1,6 +1,6 @@
 """``binolab evaluate``: what a model writes beside held-out music.
 
-Chapter: 14 *How good is it?*
+Chapter: 16 *How good is it?*
 """
 
 from __future__ import annotations

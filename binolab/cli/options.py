@@ -111,12 +111,13 @@ MIDI_OUT: Table = [
     ("--audio", FLAG, "also write an MP3 beside the MIDI"),
 ]  # fmt: skip
 SAMPLERS = ["refreshed", "gibbs", "posterior", "naive", "xor"]
-BITS = ["draw", "threshold"]
+BITS = ["draw", "each", "threshold"]
 SAMPLING: Table = [
     ("--steps", WHOLE | {"default": DEFAULT_STEPS}, "steps of the sampler, each a call of the "
      "network or two"),
     ("--sampler", {"default": "refreshed", "choices": SAMPLERS}, "how noise is taken away"),
-    ("--bit", {"default": "draw", "choices": BITS}, "how a probability becomes a bit"),
+    ("--bit", {"default": "draw", "choices": BITS}, "how a probability becomes a bit: drawn, at "
+     "most one note a voice; each drawn by itself; lit from a half on"),
     ("--model", {"default": "best"}, "best, unet, a .safetensors file or the folder of a training "
      "run"),
     ("--device", {"default": "auto"}, "auto, cpu, cuda"),
@@ -130,9 +131,8 @@ DATA_HELP = (
 )
 PRESET_HELP = (
     "book (the default; with --start, that model's own network): minutes on two cores; best: the "
-    "shipped network in one run of hours; first, bound, calibrate: the stages in which it was "
-    "made; paper: the printed UNet at the author's size, for a GPU; unet: the same, small; "
-    "chorale: four voices in sixteenths, for chorales and hours"
+    "shipped network, hours of one core; calibrate: a last stage of it, not transposed; paper: the "
+    "printed UNet at the author's size, for a GPU; unet: the same, small"
 )
 TRAIN: Table = [
     ("--data", DATA | {"required": True}, DATA_HELP),
@@ -146,6 +146,8 @@ TRAIN: Table = [
     SEED,
     ("--low", WHOLE | {"metavar": "MIDI"}, "lowest pitch (default: chosen from the data)"),
     ("--pitches", WHOLE, "rows of a roll (default: chosen from the data)"),
+    ("--grid", WHOLE, "columns a beat of the bits that noise flips (default: the fewest that hold "
+     "99.5 %% of all onsets and ends; triplets want 12)"),
     PEDAL,
     ("--prior", NUMBER, "share of lit cells in noise (default: the data's density)"),
     ("--start", {"metavar": "MODEL"}, "begin with the weights of a trained model: best, a file, a "

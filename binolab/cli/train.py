@@ -44,7 +44,16 @@ def _carry_out(options: Namespace, team: devices.Team) -> None:
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         with redirect_stderr(sys.stderr if team.first else nowhere):  # the others would repeat it
             music = team.in_turn(lambda: datasets.load(options.data, **asked))
-    lit = datasets.density(music.training)
+    lit, left = datasets.density(music.training), ""
+    if (count := config.planes or 1) > 1:  # those of the model that it starts from
+        music = replace(
+            music,
+            training=datasets.in_voices(music.training, count, music.low),
+            held_out=datasets.in_voices(music.held_out, count, music.low),
+        )
+        whole, lit = lit, datasets.density(music.training)
+        left = f"; {lit / whole:.1%} of what sounds has room in {count} voices" * (lit < whole)
+    config = config.fitted(music.training)
     share = lit if options.prior is None else options.prior
     if not 0 < share < 1:
         raise ValueError(f"the share of lit cells must lie between 0 and 1, got {share:g}: `prior`")
@@ -54,7 +63,9 @@ def _carry_out(options: Namespace, team: devices.Team) -> None:
     if team.first:
         print(
             f"{len(music.training)} pieces to learn from, {len(music.held_out)} held out; MIDI "
-            f"{music.low} to {music.low + music.pitches - 1}, density {lit:.4f}",
+            f"{music.low} to {music.low + music.pitches - 1}, density {lit:.4f}; "
+            f"{config.grid} columns a beat, {config.planes} plane{'s' * (config.planes != 1)}"
+            f"{left}",
             flush=True,
         )
     config = replace(config, low=music.low)
@@ -115,7 +126,7 @@ def settings(options: Namespace) -> tuple[Config, dict]:
             )
         if options.data != "chorales":  # its range, unless told otherwise
             grid = {k: getattr(card, k) if v is None else v for k, v in grid.items()}
-    asked = ("steps", "batch", "minutes", "rate", "precision")
+    asked = ("steps", "batch", "minutes", "rate", "precision", "grid")
     given = {k: v for k in asked if (v := getattr(options, k)) is not None}
     if options.resume and not given.keys() & {"steps", "minutes"}:  # the run's own total
         stored = checkpoints.read(options.out)[1]["config"]

@@ -6,7 +6,7 @@ The file is edited: every event of it stands in the result as it stood, but for 
 cells that were to be written. New notes come on tracks of their own, one for each voice, or on the
 piece's own tracks (`Job.placed` says when).
 
-Chapters: 10 *Completing and infilling*, 11 *Harmonizing*, 12 *Variations*, 15 *Longer*.
+Chapters: 12 *Completing and infilling*, 13 *Harmonizing*, 14 *Variations*, 17 *Longer*.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def generate(
     ValueError
         In one line that names the fault and the remedy, before any work is done.
 
-    Chapters: 09, 15.
+    Chapters: 11, 17.
     """
     if mode not in (None, *keys.PROFILES):
         raise ValueError(f"`mode` must be major or minor, got {mode!r}")
@@ -107,7 +107,7 @@ def complete(
     where : see `Where`. The piece is written until it has `beats`; what it held after `keep` is
         replaced. By default it keeps its length, and has at least that of the model's window.
 
-    Returns, raises: as `generate`. Chapter: 10.
+    Returns, raises: as `generate`. Chapter: 12.
     """
     task = Task(piece, out, **where)
     start, stop, model = task.start, task.stop, task.model
@@ -139,7 +139,7 @@ def infill(
 
     begin, end : a beat, counted from 0, or "bar:9". Other parameters as in `complete`.
 
-    Returns, raises: as `generate`. Chapter: 10.
+    Returns, raises: as `generate`. Chapter: 12.
     """
     task = Task(piece, out, **where)
     first, last = task.place(begin, "begin"), task.place(end, "end")
@@ -173,7 +173,7 @@ def harmonize(
         beat or more; "fill" writes everywhere.
     Other parameters as in `complete`.
 
-    Returns, raises: as `generate`. Chapter: 11.
+    Returns, raises: as `generate`. Chapter: 13.
     """
     if rests not in ("lead", "keep", "fill"):
         raise ValueError(f"`rests` must be lead, keep or fill, got {rests!r}")
@@ -213,7 +213,7 @@ def vary(
     """Write a variation of a piece.
 
     `strength` is the place on the noise schedule, 0 to 1: 0 leaves the piece as it is, 1 is all
-    new. Other parameters as in `complete`; returns, raises: as `generate`. Chapter: 12.
+    new. Other parameters as in `complete`; returns, raises: as `generate`. Chapter: 14.
     """
     if not 0 <= strength <= 1:
         raise ValueError(

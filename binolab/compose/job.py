@@ -72,7 +72,7 @@ class How(TypedDict, total=False):
     sampler
         A name in `sampling.SAMPLERS`, or a step of your own; "refreshed".
     bit
-        "draw" or "threshold".
+        "draw", "each" or "threshold": as in `sampling.sample`.
     device
         "auto", "cpu", "cuda"; a `Model` stays where it is.
     candidates, judge

@@ -17,10 +17,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from binolab.datasets import chorales, folders, maestro
-from binolab.datasets.pieces import Data, Music, Piece, density, held_out_windows, hold_out
+from binolab.datasets.pieces import (
+    Data,
+    Music,
+    Piece,
+    density,
+    held_out_windows,
+    hold_out,
+    in_voices,
+)
 
 __all__ = ["NAMED", "Data", "Music", "Piece", "chorales", "density", "folders", "load", "maestro"]
-__all__ += ["held_out_windows", "hold_out"]
+__all__ += ["held_out_windows", "hold_out", "in_voices"]
 
 # All else is a folder.
 NAMED = {

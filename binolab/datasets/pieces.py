@@ -38,9 +38,30 @@ class Piece:
         if self.parts is None or len(self.parts) != planes:
             has = "no" if self.parts is None else len(self.parts)
             raise ValueError(
-                f"{self.name}: has {has} parts, and {planes} are to be learned; learn it as one"
+                f"{self.name}: has {has} parts, and {planes} are to be learned; learn it as one, "
+                "or part it by `datasets.in_voices`"
             )
         return self.parts
+
+
+def in_voices(pieces: Sequence[Piece], count: int, low: int) -> list[Piece]:
+    """Pieces that know no parts, with their notes given to so many voices (`music.voices.split`).
+
+    For a model of four voices that is to learn from files that do not tell them apart. A note that
+    finds no voice free is left out. `low` is the MIDI note of row 0.
+    """
+    import torch
+
+    from binolab.music import voices
+
+    made = []
+    for piece in pieces:
+        if piece.parts is None:
+            roll = torch.from_numpy(piece.roll)[None, None]
+            parts = voices.split(roll, count, low=low)
+            piece = Piece(piece.name, voices.merge(parts)[0, 0].numpy(), parts[0].numpy())
+        made.append(piece)
+    return made
 
 
 @dataclass(frozen=True)

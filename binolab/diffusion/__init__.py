@@ -8,5 +8,5 @@
     sliding      pieces that are longer than the window
     likelihood   how many nats a piece costs at most
 
-Chapters: 03 *The binomial kernel* to 05, 08 *Sampling*, 10 to 12, 14, 15.
+Chapters: 03 *The binomial kernel* to 05, 08 *Sampling* to 10, 12 to 14, 16, 17.
 """

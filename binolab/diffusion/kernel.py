@@ -11,7 +11,7 @@ place of ᾱ_t. Any jump from s to t is `forward` too, with ᾱ_t/ᾱ_s. Eq. 4 a
 in practice. It is a number, or a tensor that broadcasts (one ρ a pitch, say). Levels (`beta_t`,
 `alpha_bar_t`) are numbers from 0 to 1, or tensors (B,), one for each roll of a batch.
 
-Chapters: 03 *The binomial kernel*, 04 *Deriving Eq. 8*, 08 *Sampling*.
+Chapters: 03 *The binomial kernel*, 04 *Deriving Eq. 8*, 08 *Sampling*, 09 *Drawing bits*.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def evidence(x_t: Tensor, alpha_bar_t: Number, prior: Number = 0.5) -> Tensor:
 def leave_one_out(h: Tensor, x_t: Tensor, alpha_bar_t: Number, prior: Number = 0.5) -> Tensor:
     """P(x_0 = 1 | every *other* cell of x_t), of h = P(x_0 = 1 | x_t): the odds less `evidence`.
 
-    h, x_t (B, …), ᾱ_t < 1 -> probability, same shape. Chapter: 08.
+    h, x_t (B, …), ᾱ_t < 1 -> probability, same shape. Chapter: 09.
     """
     return torch.sigmoid(torch.logit(h, eps=1e-6) - evidence(x_t, alpha_bar_t, prior))
 

@@ -18,7 +18,7 @@ model, and the bound is that of the model so changed.
 on -ln p(other cells | known cells), because any function of x_t may serve as the network. Padding
 is known silence. It tells only the length of a piece, so -ln p(piece | length) is bounded.
 
-Chapter: 14 *How good is it?*
+Chapter: 16 *How good is it?*
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def step_term(
     x0, x_t : (B, …) of bits
     alpha_bar_s, alpha_bar_t, prior : as for `kernel.posterior`
 
-    Chapter: 14.
+    Chapter: 16.
     """
     prior = torch.as_tensor(prior, dtype=torch.float64, device=x0.device)
     clean = torch.stack([x0.double(), h.double()])  # known, and believed
@@ -176,7 +176,7 @@ def bound(
     ValueError
         For a wrong shape, schedule or number of steps.
 
-    Chapter: 14.
+    Chapter: 16.
     """
     T, device = len(alpha_bar) - 1, x0.device
     steps = T if steps is None else steps
@@ -232,7 +232,7 @@ def pieces(
     independently. The end is filled up with known silence, to the window or to the network's
     `stride`, and not counted. `options` are those of `bound`.
 
-    Chapter: 14.
+    Chapter: 16.
     """
     bounds = []
     for roll in tqdm(rolls, desc="bounding", unit="piece", disable=not progress):

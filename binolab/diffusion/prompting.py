@@ -3,7 +3,7 @@
 A mask is True where the roll is *known*. The model sees the known cells clean, the rest as noise,
 and writes only the rest (paper §8): known cells come back untouched, always.
 
-Chapters: 10 *Completing and infilling*, 11 *Harmonizing*, 12 *Variations*.
+Chapters: 12 *Completing and infilling*, 13 *Harmonizing*, 14 *Variations*.
 """
 
 from __future__ import annotations
@@ -38,11 +38,13 @@ def outside(x0: Tensor, start: int, end: int) -> Tensor:
 def melody_line(x0: Tensor) -> Tensor:
     """The highest lit row of every tick, -1 in silence; across a one-tick gap the line goes on.
 
-    x0 (…, P, L) of bits -> long (…, L).
+    x0 (…, P, L) of bits -> long (…, L). A gap in the last tick is one too: what begins after a
+    window is not seen in it.
     """
     row = torch.arange(x0.shape[-2], device=x0.device)[:, None]
     top = torch.where(x0 > 0, row, -1).amax(-2)
     last, following = F.pad(top, (1, -1), value=-1), F.pad(top, (-1, 1), value=-1)
+    following[..., -1:] = last[..., -1:]
     gap = (last == following) & (top < last)  # a note struck again: see `rolls`
     return torch.where(gap, last, top)
 
@@ -79,7 +81,7 @@ def paint(
     steps: int = 100,
     strength: float = 1.0,
     bit: str = "draw",
-    polishing: int | None = None,
+    polishing: int = 0,
     generator: Generator | None = None,
     callback: Callable | None = None,
 ) -> Tensor:
@@ -97,10 +99,10 @@ def paint(
         except the last.
     strength : 0 to 1
         Where on the schedule to begin, t = strength · T: 1 is pure noise, 0 leaves the roll as is.
-    bit : {"draw", "threshold"}
-        How a probability becomes a bit.
+    bit : {"draw", "each", "threshold"}
+        How a probability becomes a bit, as in `sampling.sample`.
     polishing
-        Calls that mend the finished roll (`polish`). None is the sampler's own: 2 of `refreshed`.
+        Calls that mend the finished roll (`polish`): 2 are good for a model of ticks.
     callback : callable(t, x_t, x0_hat)
         As in `sampling.sample`, and at the end with (0, x_0, x_0): bits as the network sees them.
 
@@ -113,13 +115,13 @@ def paint(
     ValueError
         For a strength outside 0 … 1, fewer than one step, or an unknown sampler.
 
-    Chapters: 10, 11, 12.
+    Chapters: 12, 13, 14.
     """
     if not 0 <= strength <= 1:
         raise ValueError(f"strength must be between 0 (as it is) and 1 (all new), got {strength}")
     if steps < 1:
         raise ValueError(f"steps must be 1 or more, got {steps}")
-    step, corrector, calls = sampling.named(sampler)
+    step, corrector = sampling.named(sampler)
     alpha_bar = model.alpha_bar(max(1000, steps))
     alpha_bar = alpha_bar[: round(strength * (len(alpha_bar) - 1)) + 1]
     if len(alpha_bar) == 1:
@@ -137,11 +139,11 @@ def paint(
         prior=prior,
         known=told,
         x_known=bits,
-        bit=bit,
+        bit="one" if bit == "draw" and model.exclusive else bit,
         generator=generator,
         callback=callback,
     )
-    x = polish(model.network, x, told, bits, calls if polishing is None else polishing)
+    x = polish(model.network, x, told, bits, polishing)
     if callback:
         callback(0, x, x)
     return torch.where(known, x_known, model.decode(x))  # to the letter, whatever the grid holds

@@ -9,7 +9,7 @@ with x_t, x̂_0 and x_T float tensors (B, K, P, C) of bits, `alpha_bar` the leve
 a number or a tensor that broadcasts. `xor_mask` is the printed one. `prompting.paint`, every prompt
 and every command take a name of `SAMPLERS` or such a function.
 
-Chapter: 08 *Sampling: naive, XOR mask, exact posterior*.
+Chapters: 08 *Sampling*, 09 *Drawing bits*, 10 *A sampler of your own*.
 """
 
 from __future__ import annotations
@@ -59,8 +59,9 @@ def sample(
         As `gibbs`. It is called after each step except the last, with one more network call.
     known, x_known : bool and float, shape of `x_T`
         Cells that are given, and their bits; they are put back after each step (paper §8).
-    bit : {"draw", "threshold"}
-        As in `to_bit`.
+    bit : {"draw", "one", "each", "threshold"}
+        How a belief becomes bits (`to_bit`). "draw" is "one" where the network is `exclusive`, and
+        else "each".
     callback : callable(t, x_t, x0_hat)
         Called in each step, with x_t and the x̂_0 made of it.
 
@@ -68,6 +69,7 @@ def sample(
     -------
     x_0, shape of `x_T`. Chapter: 08.
     """
+    rule = "one" if bit == "draw" and getattr(network, "exclusive", False) else bit
     levels = alpha_bar.to(x_T.device, torch.float32)
 
     def put_back(x: Tensor) -> Tensor:
@@ -75,7 +77,8 @@ def sample(
 
     x = put_back(x_T)
     for t in range(len(alpha_bar) - 1, 0, -1):
-        x0_hat = to_bit(network(x, levels[t].expand(len(x)), known), bit, generator)
+        h = network(x, levels[t].expand(len(x)), known)
+        x0_hat = to_bit(h, rule, generator)
         if callback:
             callback(t, x, put_back(x0_hat))
         x = step(t, x, x0_hat, x_T, alpha_bar, prior, generator)
@@ -166,6 +169,8 @@ def gibbs(
     with h₋ of `kernel.leave_one_out`. One cell at a time this is Gibbs sampling, which leaves the
     distribution of Eq. 8 at level s as it is (Campbell et al., 2022, have such correctors for any
     discrete diffusion). Many cells at once approximate it, better the smaller the share.
+
+    Chapter: 09.
     """
     others = kernel.leave_one_out(belief, x, alpha_bar_s, prior)
     chosen = torch.rand(x.shape, generator=generator, device=x.device) < share
@@ -182,19 +187,18 @@ def check_bits(x: Tensor, like: Tensor) -> None:
 
 
 class Sampler(NamedTuple):
-    """A step, and what goes with it: a corrector, and calls that polish (`prompting.polish`)."""
+    """A step, and the corrector that goes with it."""
 
     step: Step
     corrector: Corrector | None = None
-    polish: int = 0
 
 
-SAMPLERS = {  # "refreshed" is the default: chapter 08 says why
+SAMPLERS = {  # "refreshed" is the default: chapter 09 says why
     "naive": Sampler(naive),
     "xor": Sampler(xor_mask),
     "posterior": Sampler(posterior),
     "gibbs": Sampler(posterior, gibbs),
-    "refreshed": Sampler(partial(posterior, refresh=0.3), polish=2),
+    "refreshed": Sampler(partial(posterior, refresh=0.3)),
 }
 
 
@@ -224,10 +228,30 @@ def to_bit(probability: Tensor, rule: str = "draw", generator: Generator | None 
     """x̂_0 as bits: drawn with the given probability, or 1 where it is at least a half.
 
     A draw keeps rare notes possible. The threshold (the author's code) keeps only what is more
-    likely than not, which in deep noise is nothing.
+    likely than not, which in deep noise is nothing. "draw" and "each" draw each bit by itself,
+    "one" is `draw_one`.
     """
-    if rule == "draw":
+    if rule in ("draw", "each"):
         return kernel.bernoulli(probability, generator)
+    if rule == "one":
+        return draw_one(probability, generator)
     if rule == "threshold":
         return (probability >= 0.5).to(probability.dtype)
-    raise ValueError(f"bit must be draw or threshold, got {rule!r}")
+    raise ValueError(f"bit must be draw, each or threshold, got {rule!r}")
+
+
+def draw_one(h: Tensor, generator: Generator | None = None) -> Tensor:
+    """x̂_0 of a voice, which sings one note at a time: a row of each column, or none.
+
+        x̂_0 = row r alone with chance h_r,    no row with chance 1 - Σ_r h_r
+
+    h (B, K, P, C), of which a column sums to 1 at most -> bits, same shape. Each bit is lit as
+    often as in independent draws, so x_{t-1} keeps its marginals; but a voice never has two notes.
+    One uniform number falls into one of the intervals that the h_r make end to end.
+
+    Chapter: 09.
+    """
+    below = h.cumsum(-2) - h
+    shape = (*h.shape[:-2], 1, h.shape[-1])
+    uniform = torch.rand(shape, generator=generator, device=h.device)
+    return ((below <= uniform) & (uniform < below + h)).to(h.dtype)

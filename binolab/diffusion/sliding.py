@@ -13,7 +13,7 @@ Two other ways can be compared with it. A network that takes any length can writ
 
 Conventions: lengths and overlaps in ticks, whole beats; masks are True where the roll is known.
 
-Chapter: 15 *Longer than the window*.
+Chapter: 17 *Longer than the window*.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def paint(
     ValueError
         For a length or an overlap that is not whole beats, or an overlap that leaves no new beat.
 
-    Chapter: 15.
+    Chapter: 17.
     """
     device = x_known.device if device is None else device
     x = x_known.clone()
@@ -127,7 +127,7 @@ def paint(
 def generate(model: Model, n: int = 1, *, length: int, **options: Any) -> Tensor:
     """`n` pieces of `length` ticks from nothing. Returns (n, 1, P, length), as `paint`.
 
-    The first window is `prompting.generate`, seed by seed. Chapter: 15.
+    The first window is `prompting.generate`, seed by seed. Chapter: 17.
     """
     nothing = torch.zeros(n, 1, model.pitches, length)
     return paint(model, nothing, nothing.bool(), **options)
@@ -154,7 +154,7 @@ def stream(
 
     The first stretch is a whole window, each further one `window - overlap` ticks. Put together
     they are `generate` of that length, seed by seed. `options` as for `prompting.generate`.
-    Chapter: 15.
+    Chapter: 17.
     """
     beat, window, overlap = _sizes(model, window, overlap)
     x = prompting.generate(model, n, length=window, **options)
@@ -177,7 +177,7 @@ def joint(model: Model, *, hop: int | None = None, window: int | None = None) ->
     `hop` and `window` are ticks, whole beats; by default half of what the model was trained on, and
     all of it.
 
-    Chapter: 15.
+    Chapter: 17.
     """
     window = model.length if window is None else window
     _, window, overlap = _sizes(model, window, None if hop is None else window - hop)

@@ -8,5 +8,5 @@
     report       the result in words, and its files
     page         the result as a page of figures
 
-Chapter: 14 *How good is it?*
+Chapter: 16 *How good is it?*
 """

@@ -1,6 +1,6 @@
 """Two sets of rolls compared: every feature's overlap, with its floor, controls and errors.
 
-Chapter: 14 *How good is it?*.
+Chapter: 16 *How good is it?*.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def compare(
         (Mittal et al. 2021: consistency and variance relative to held-out music, 1 is best) and
         ``memorization`` (`distances.nearest` of made and of held-out rolls).
 
-    Chapter: 14.
+    Chapter: 16.
     """
     given = {"made": made, "held_out": held_out, "training": training}
     sets = {name: np.asarray(batch, bool) for name, batch in given.items()}

@@ -4,7 +4,7 @@ A distance says little by itself. `comparison.compare` measures it between made 
 music, between training and held-out music (the *floor*: real music, as many rolls), and between
 held-out music and the same with its cells shuffled (a control that must fail).
 
-Chapter: 14 *How good is it?*.
+Chapter: 16 *How good is it?*.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def overlap_area(a: np.ndarray, b: np.ndarray) -> float:
     the kernels spill outside is lost, as in MGEval's own code. No kernel is defined for a set that
     has no spread; then it is the share of values that are equal.
 
-    Source: Yang & Lerch, On the evaluation of generative models in music, 2020. Chapter: 14.
+    Source: Yang & Lerch, On the evaluation of generative models in music, 2020. Chapter: 16.
     """
     return float(_overlap(*_densities(a, b))[0])
 
@@ -167,7 +167,7 @@ def self_similarity(
     dict of ndarray, (N, frames - 1)
         ``pitch`` and ``duration``, 0 to 1; nan beside a frame in which no note begins.
 
-    Source: Mittal et al., Symbolic music generation with diffusion models, 2021. Chapter: 14.
+    Source: Mittal et al., Symbolic music generation with diffusion models, 2021. Chapter: 16.
     """
     x = RollSet(batch, low, ticks)
     roll, row, start, _, _ = x.notes
@@ -216,7 +216,7 @@ def nearest(
     ndarray of float, (N,)
         0: a copy. 1: nothing in common.
 
-    Chapter: 14.
+    Chapter: 16.
     """
     batch = np.asarray(batch, bool)
     n, pitches, length = batch.shape

@@ -4,7 +4,7 @@ Rolls from nothing (`sample`) are compared with music by `comparison.compare`. T
 baselines come from `masked.cost`, harmony beside its composer's from `masked.harmony`.
 `report.write` puts the result in words and pictures.
 
-Chapter: 14 *How good is it?*.
+Chapter: 16 *How good is it?*.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def evaluate(
     ValueError
         Before any work: too little music, of other pitches than the model's, or n < 2.
 
-    Chapter: 14.
+    Chapter: 16.
     """
     windows = {"held_out": cut(held_out, model), "training": cut(training, model)}
     if n < 2:
@@ -159,8 +159,14 @@ def evaluate(
         document["harmonization"] = masked.harmony(model, x0, generator=seeded(), **writing)[1]
     if likelihood:
         options = running | {"steps": levels}
+        planes = x0  # better the voices themselves, where they are told
+        if all(p.parts is not None and len(p.parts) == model.card.planes for p in held_out):
+            args = held_out, model.length, n, model.card.planes
+            planes = datasets.held_out_windows(*args).to(device)
         document["costs"] = {
-            name: masked.cost(model, x0, mask(x0), sets["training"], generator=seeded(), **options)
+            name: masked.cost(
+                model, planes, mask(x0), sets["training"], generator=seeded(), **options
+            )
             for name, mask in MASKS.items()
             if prompts or name == "nothing"
         }

@@ -4,7 +4,7 @@
 distributions (`binolab.evaluation.distances`). `statistics` describes a whole set in seven numbers.
 A word means the same in both.
 
-Chapters: 08 *Sampling*, 14 *How good is it?*.
+Chapters: 08 *Sampling*, 16 *How good is it?*.
 """
 
 from __future__ import annotations
@@ -262,7 +262,7 @@ def features(
         A number a roll, (N,), or a histogram a roll, (N, K), each row summing to 1. nan where a
         roll has nothing to measure: no notes, no two notes at once, no change of four-part chord.
 
-    Chapter: 14.
+    Chapter: 16.
     """
     x = RollSet(batch, low, ticks)
     return {name: feature.of(x) for name, feature in FEATURES.items()}
@@ -280,7 +280,7 @@ def statistics(
     first tick. ``on_eighths`` is the share of these on an eighth.
 
     The arguments are those of `features`. Numbers about notes are nan where there are none.
-    Chapter: 14.
+    Chapter: 16.
     """
     x = RollSet(batch, low, ticks)
     onsets = (x.cells[:, :, 1:] & ~x.cells[:, :, :-1]).sum((0, 1))  # (L - 1,), from tick 1 on

@@ -3,7 +3,7 @@
 A mask that knows nothing frees the whole roll, so one function, `cost`, measures every case. The
 same baselines stand beside the model: how often a pitch sounds, and what it did a tick ago.
 
-Chapters: 11 *Harmonizing*, 14 *How good is it?*.
+Chapters: 13 *Harmonizing*, 16 *How good is it?*.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from binolab.diffusion import likelihood, prompting
 from binolab.evaluation.comparison import interval, plain
 from binolab.evaluation.features import features, ratio
 from binolab.model import Model
+from binolab.music import voices
 
 HARMONY = (
     "density", "four_voices", "in_scale", "dissonance", "parallel_fifths", "parallel_octaves"
@@ -120,8 +121,10 @@ def cost(
     Parameters
     ----------
     model : Model
-    x0 : Tensor (N, 1, P, L) of bits
-    known : Tensor of bool, same shape
+    x0 : Tensor (N, V, P, L) of bits
+        Rolls, V = 1, or better their voices in the model's planes, where they are known: the chance
+        of a roll is at least that of its planes.
+    known : Tensor of bool (N, 1, P, L)
     training : array of bits (M, P, L)
         What the baselines count.
     steps : int
@@ -136,7 +139,7 @@ def cost(
         (``roll``, ``beat``, ``tick``, ``cell``); ``error``, the bound's standard error by unit. A
         beat's and a tick's nats are those of the whole window.
 
-    Chapter: 14.
+    Chapter: 16.
     """
     prior, (bits, told) = model.card.rho(x0.device), model.encode(x0, known)
     assert told is not None  # as `known` is
@@ -159,7 +162,7 @@ def cost(
             for x, z, k in jobs
         ]
     )
-    rolls, free = (t[:, 0].cpu().numpy() > 0 for t in (x0, ~known))
+    rolls, free = (t[:, 0].cpu().numpy() > 0 for t in (voices.merge(x0), ~known))
     single = surprise(said.cpu().numpy(), bits.cpu().numpy() > 0)[~told.cpu().numpy()]
     nats = {"bound": bound.value, "single_call": single.sum() / len(rolls)}
     for name, chances in baselines(rolls, training, model.ticks).items():
@@ -197,7 +200,7 @@ def harmony(model: Model, x0: Tensor, **options) -> tuple[Tensor, dict[str, Any]
         ``made``, ``held_out``, their ``ratio`` and, from 200 resamplings of the rolls, its
         ``ratio_ci``.
 
-    Chapter: 11.
+    Chapter: 13.
     """
     known = prompting.above_melody(x0)
     made = write(model, x0, known, label="harmonizing", **options)

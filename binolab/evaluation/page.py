@@ -2,7 +2,7 @@
 
 Held-out music is ink and what a model made is vermilion, as everywhere.
 
-Chapter: 14 *How good is it?*.
+Chapter: 16 *How good is it?*.
 """
 
 from __future__ import annotations

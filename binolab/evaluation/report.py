@@ -1,6 +1,6 @@
 """The document of `evaluate.evaluate` in words; written as JSON, Markdown and a picture.
 
-Chapter: 14 *How good is it?*.
+Chapter: 16 *How good is it?*.
 """
 
 from __future__ import annotations

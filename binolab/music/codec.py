@@ -13,13 +13,15 @@ union is what is heard. Its bits are (B, K, P, C), with C columns. On the finest
 tick) they are the roll itself, K = V. On a coarser one K = 2 V: the sounding and the struck-again
 bits of the first plane, then those of the next.
 
-Chapter: 08 *Sampling*.
+Chapter: 09 *Drawing bits*.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -114,6 +116,20 @@ class Codec:
                 f"multiples of {self.span}"
             )
         return roll.unflatten(-1, (-1, self.span))
+
+
+def coarsest(pieces: Iterable[np.ndarray], ticks: int = rolls.TICKS, share: float = 0.995) -> int:
+    """The least columns a beat that hold so large a share of all onsets and ends of notes.
+
+    `pieces` are rolls (P, L) of `ticks` a beat. Of nothing it is 1. Chapter: 07.
+    """
+    fit = [grid for grid in range(1, ticks + 1) if ticks % grid == 0]
+    held, total = np.zeros(len(fit)), 0
+    for roll in pieces:
+        edges = np.array([note[1:] for note in rolls.notes(roll)], dtype=int).ravel()
+        held += [np.count_nonzero(edges % (ticks // grid) == 0) for grid in fit]
+        total += len(edges)
+    return next(grid for grid, n in zip(fit, held) if n >= share * total)
 
 
 def _later(x: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 All that is not a note of a free cell stands in the result as it stood.
 
-Chapters: 10 *Completing and infilling*, 11 *Harmonizing a melody*.
+Chapters: 12 *Completing and infilling*, 13 *Harmonizing a melody*.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Keys: which one a roll is in, and a roll moved to another.
 
-Chapter: 14 *How good is it?*
+Chapter: 16 *How good is it?*
 """
 
 from __future__ import annotations

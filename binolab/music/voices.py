@@ -3,7 +3,7 @@
 A model may write four voices on four planes, so that it knows which note follows which. What is
 heard is their union.
 
-Chapter: 08 *Sampling*.
+Chapter: 09 *Drawing bits*.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@
 
 A network of your own is a `Denoiser`, and a line in `NETWORKS`.
 
-Chapters: 06 *The UNet*, 08 *Sampling*, 13 *What the network sees*.
+Chapters: 06 *The UNet*, 09 *Drawing bits*, 15 *What the network sees*.
 """
 
 from binolab.networks.beats import BeatTransformer

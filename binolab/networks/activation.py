@@ -1,6 +1,6 @@
 """Activation maximization (Erhan et al., 2009): the roll that a filter would most like to see.
 
-Chapter: 13 *What the network sees*.
+Chapter: 15 *What the network sees*.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def maximize(
     ValueError
         For a layer or filter that the model does not have.
 
-    Chapter: 13.
+    Chapter: 15.
     """
     filters = layers(model)
     if layer not in filters:

@@ -40,11 +40,11 @@ class Row:
         The module that it is, or is a part of.
     kind
         "input", "conv", "down" (a convolution of stride > 1), "up", "copy" (feature maps stacked on
-        others), "linear", "norm", "attention", or the name of another function that costs.
+        others), "linear", "norm", "attention", or the name of another function that costs or holds.
     inputs, outputs
         Features that it takes and gives at each place.
     size
-        The places: pitches and ticks, frames, or heads and frames.
+        The places: pitches and ticks, tokens, or heads and tokens.
     parameters, macs
         How many numbers it holds, and its multiply-adds.
     sources
@@ -83,7 +83,8 @@ class _Watch(TorchFunctionMode):
         macs = (self.counter.get_total_flops() - before) // 2
         taken, given = _tensors([*args, *(kwargs or {}).values()]), _tensors([result])
         sources = tuple(dict.fromkeys(i for x in taken for i in self.made_of.get(x, ())))
-        kind = KINDS.get(func) or (func.__name__ if macs else None)
+        holds = given and any(isinstance(x, Parameter) for x in taken)
+        kind = KINDS.get(func) or (func.__name__ if macs or holds else None)
         if kind == "copy" and (len(sources) < 2 or taken[0].shape[1] == given[0].shape[1]):
             kind = None  # not one stack of feature maps upon another
         if kind:
@@ -119,13 +120,14 @@ def _depth_and_size(x: Tensor, kind: str) -> tuple[int, tuple[int, ...]]:
 def trace(model: Module, shape: tuple[int, int] = (56, 384)) -> list[Row]:
     """Run a network once, and write down its layers in calling order, the input first.
 
-    `model` takes rolls (B, 1, pitches, ticks); `shape` is the roll's pitches and ticks. The network
-    raises ValueError if it cannot take that shape.
+    `shape` is the roll's pitches and ticks, or the pitches and columns of a network of bits, which
+    takes (B, kinds, pitches, columns). The network raises ValueError if it cannot take that shape.
 
     Chapter: 06; Fig. 2 of the paper.
     """
     device = next(model.parameters()).device
-    x, level = torch.zeros(1, 1, *shape, device=device), torch.full((1,), 0.5, device=device)
+    x = torch.zeros(1, getattr(model, "kinds", 1), *shape, device=device)
+    level = torch.full((1,), 0.5, device=device)
     watch = _Watch(x)
     # Attention as plain matrices, for PyTorch does not count each of its fast forms.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), watch.counter, watch:

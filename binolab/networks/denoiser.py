@@ -25,11 +25,15 @@ class Denoiser(nn.Module):
         The pitches that it takes. None is any multiple of `stride`.
     kinds : int
         The kinds of bit that it takes, K.
+    exclusive : bool
+        Whether at most one row of a column is lit, for each kind of bit: the chances of a column
+        then sum to 1 at most, and x̂_0 is drawn as `sampling.draw_one`.
     """
 
     stride: int = 1
     pitches: int | None = None
     kinds: int = 1
+    exclusive: bool = False
 
     def logits(
         self, x_t: Tensor, alpha_bar_t: Tensor | None = None, known: Tensor | None = None

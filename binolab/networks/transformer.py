@@ -64,11 +64,11 @@ class Attention(nn.Module):
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.drop = nn.Dropout(dropout)
 
-    def attend(self, x: Tensor, angle: Tensor) -> Tensor:
-        """x (B, n, width), angle (n, d / 2)."""
+    def attend(self, x: Tensor, angle: Tensor, seen: Tensor | None = None) -> Tensor:
+        """x (B, n, width), angle (n, d / 2); `seen` (B, 1, 1, n), False for tokens of padding."""
         B, n, width = x.shape
         q, k, v = self.qkv(x).view(B, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(rotate(q, angle), rotate(k, angle), v)
+        mixed = F.scaled_dot_product_attention(rotate(q, angle), rotate(k, angle), v, seen)
         return self.drop(self.out(mixed.transpose(1, 2).reshape(B, n, width)))
 
 

@@ -1,6 +1,6 @@
 """Curves and dots: schedules of noise, the log of a training, samplers beside music.
 
-Chapters: 05 *Watching the noise*, 07 *Training it*, 14 *How good is it?*.
+Chapters: 05 *Watching the noise*, 07 *Training it*, 16 *How good is it?*.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def plot_ratios(
     band : float
         Half-width of the grey band about 1: 0.15 is within 15 %.
 
-    Chapter: 14.
+    Chapter: 16.
     """
     rows = [(row, name, sampler) for row, name in enumerate(reference) for sampler in table]
     ratios = {}

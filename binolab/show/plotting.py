@@ -168,7 +168,7 @@ def plot_rows(
     """Draw a long piece in rows, as a score is printed. Returns the axes, one a row.
 
     `known` and `options` are those of `plot_roll`; `axes` has one for each row.
-    Chapter: 15.
+    Chapter: 17.
     """
     roll, known = _checked(roll, known)
     row = beats_per_row * ticks
@@ -259,7 +259,7 @@ def grey_image(values: np.ndarray, *, shades: int = 16) -> bytes:
 
     0 is paper and 1 is ink, with `shades` in all: a roll of probabilities, or what a filter makes
     of a roll. values (pitches, length); raises ValueError beyond 0 and 1, or for another shape.
-    Chapter: 06, 13.
+    Chapter: 06, 15.
     """
     values = np.asarray(values, float)
     if values.ndim != 2 or not (values.min() >= 0 and values.max() <= 1):

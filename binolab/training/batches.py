@@ -29,7 +29,7 @@ class Bank:
         self.columns = config.length // self.codec.span
         tape, starts, spare, begin = [], [], [], 0
         for i, piece in enumerate(pieces):
-            roll = piece.in_planes(config.planes)  # (V, P, ticks)
+            roll = piece.in_planes(config.planes or 1)  # (V, P, ticks)
             ticks = roll.shape[-1]
             short = max(config.length - ticks, -ticks % self.codec.span)
             roll = np.pad(roll, ((0, 0), (0, 0), (0, short)))

@@ -5,19 +5,15 @@ Chapter: 07 *Training it*.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from binolab.music import rolls
+from binolab.music.codec import coarsest
 
-# ᾱ at 41 places with as many nats of the bound between each two, except for 15 % that is spread
-# evenly over ᾱ^(1/3). The first `best` measured it on validation chorales, as
-# benchmarks/difficulty.py does now.
-DIFFICULTY = (
-    1.0, 0.9304, 0.847, 0.7454, 0.6382, 0.5495, 0.4742, 0.4172, 0.3737, 0.3385, 0.3101, 0.2856,
-    0.264, 0.2452, 0.2286, 0.2139, 0.2007, 0.1885, 0.1771, 0.1664, 0.1564, 0.1469, 0.1379, 0.1294,
-    0.1214, 0.1136, 0.1062, 0.09899, 0.0919, 0.08487, 0.07793, 0.0711, 0.06432, 0.05742, 0.05032,
-    0.04291, 0.035, 0.02624, 0.01604, 0.004142, 0.0,
-)  # fmt: skip
+if TYPE_CHECKING:
+    from binolab.datasets.pieces import Piece
 
 
 class TrainingError(ValueError):
@@ -28,7 +24,7 @@ class TrainingError(ValueError):
 class Config:
     """What to train and how; every field is written beside the weights."""
 
-    network: str = "FrameTransformer"
+    network: str = "BeatTransformer"
     arguments: dict = field(default_factory=dict)
     loss: str = "bce"  # bce, l2: the mean of x_0; l1: its median; bound: the bound itself
     schedule: tuple = ("power", 3)
@@ -38,8 +34,8 @@ class Config:
     length: int = rolls.LENGTH
     low: int = rolls.LOW
     ticks: int = rolls.TICKS
-    grid: int | None = None  # columns a beat of the bits that noise flips (`codec`); None: ticks
-    planes: int = 1  # 1: all notes in one; more: one for each voice or part of a piece
+    grid: int | None = None  # columns a beat of the bits that noise flips; None: see `fitted`
+    planes: int | None = None  # 1: all notes in one; more: one for each part; None: see `fitted`
     rho: str = "all"  # one ρ for all bits, one for each "kind", or for each kind and "pitch"
     batch: int = 16
     steps: int = 15_000
@@ -57,6 +53,23 @@ class Config:
         """When the run ends: (minutes, "minutes") or (steps, "steps")."""
         return (self.minutes, "minutes") if self.minutes else (self.steps, "steps")
 
+    def fitted(self, pieces: Sequence[Piece]) -> Config:
+        """With the bits chosen that suit the music, where they were not.
+
+        The grid is the coarsest that holds nearly all notes (`codec.coarsest`). There is a plane
+        for each part, if all pieces have equally many, and else one for all notes. A network of
+        beats takes half a beat a token, and is told of planes in which one note sounds at a time.
+        The other networks take one plane, and ticks.
+        """
+        if self.network != "BeatTransformer":
+            return replace(self, grid=self.ticks, planes=1)
+        parts = {0 if piece.parts is None else len(piece.parts) for piece in pieces}
+        planes = self.planes or (max(parts) or 1 if len(parts) == 1 else 1)
+        grid = self.grid or coarsest((piece.roll for piece in pieces), self.ticks)
+        alone = all((piece.in_planes(planes).sum(1) <= 1).all() for piece in pieces)
+        chosen = {"columns": max(1, grid // 2), "voices": planes if alone else 0}
+        return replace(self, grid=grid, planes=planes, arguments=chosen | self.arguments)
+
     def check_size(self, pitches: int, stride: int) -> None:
         """Raise TrainingError for a roll that a network of this `stride`, in ticks, cannot take."""
         if self.length % stride:
@@ -73,7 +86,11 @@ class Config:
             )
 
 
-_BEST = Config(arguments={"depth": 5, "mixers": 1}, schedule=("spaced", DIFFICULTY), prompts=0.4)
+# Four voices of sixteenths are what the chorales give it; another folder, its own (`fitted`).
+_BEST = Config(
+    arguments={"depth": 5, "filters": 56}, rho="pitch", loss="bound", schedule=("cosine",),
+    prompts=0.4, transpose=6, steps=60_000, rate=8e-4, decay=0.05, ema=0.9995, bf16_on_cpu=True,
+)  # fmt: skip
 # The paper's UNet, small enough for a core: the shipped weights `unet`.
 _UNET = Config(
     network="UNet", arguments={"widths": [16, 32, 64, 128]}, loss="l2", schedule=("linear",),
@@ -82,13 +99,12 @@ _UNET = Config(
 
 PRESETS = {
     # Something worth hearing in ten minutes on two cores: the shipped network, a block less.
-    "book": Config(schedule=("cosine",), batch=16, steps=2_500, warmup=100, ema=0.998),
+    "book": replace(
+        _BEST, arguments={"depth": 4, "filters": 48}, steps=2_500, warmup=100, ema=0.998
+    ),
     "best": _BEST,
-    # The shipped `best` was made in three stages instead. Each but the first began with the weights
-    # of the one before (`train --start`): data/README.md says why.
-    "first": Config(),
-    "bound": replace(_BEST, loss="bound", rate=7e-4, steps=6_200),
-    "calibrate": replace(_BEST, prompts=0.3, rate=3e-4, steps=900, warmup=50),
+    # A last stage (`train --start`), in the keys and ranges that the music has.
+    "calibrate": replace(_BEST, transpose=0, steps=800, rate=2e-4, warmup=50, ema=0.99),
     # The paper's UNet at the author's size: 10 M parameters, loss L2, T = 100, batches of 200,
     # 50 epochs of 204,400 rolls. The author's Adam keeps a rate of 5e-5; half a cosine from twice
     # that has the same mean. No transposition, no decay of weights.
@@ -97,10 +113,4 @@ PRESETS = {
         rate=1e-4, warmup=500, decay=0.0,
     ),
     "unet": _UNET,
-    # Four voices on four planes, in sixteenths: hours of one core. What `best` is to become.
-    "chorale": Config(
-        network="BeatTransformer", grid=4, planes=4, rho="pitch", schedule=("cosine",),
-        arguments={"columns": 2, "depth": 5, "filters": 56, "dropout": 0.1}, prompts=0.4,
-        transpose=6, batch=16, steps=60_000, rate=6e-4, decay=0.05, ema=0.9995,
-    ),
 }  # fmt: skip

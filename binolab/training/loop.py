@@ -60,12 +60,14 @@ def train(
 
     Parameters
     ----------
+    config
+        What it leaves open is chosen from the music (`Config.fitted`).
     pieces, valid
         To learn from, and to measure on.
     folder
         Gets checkpoint.safetensors (and the one before), model.safetensors, config.json, log.jsonl.
     prior
-        ρ, usually `datasets.density(pieces)`.
+        ρ: `batches.frequency`, or of all bits alike `datasets.density(pieces)`.
     start
         A trained model to begin with (`Run.begin`).
     resume
@@ -93,6 +95,7 @@ def train(
 
     Chapter: 07.
     """
+    config = config.fitted(pieces)
     folder, team = Path(folder), devices.team(device)
     with claimed(folder, team, resume), stopping() as stop:
         if compiled is None:
@@ -104,7 +107,7 @@ def train(
             run.begin(start)
         team.in_turn(lambda: _open(run, folder, log, resume))
         bank = Bank(pieces, config, team.device)
-        held_out = held_out_windows(valid, config.length, 64, config.planes).to(team.device)
+        held_out = held_out_windows(valid, config.length, 64, config.planes or 1).to(team.device)
         _go(run, bank, held_out, Pulse(run, every, save_every, sitting), log, stop, progress)
     return run
 

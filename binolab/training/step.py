@@ -85,7 +85,7 @@ class Run:
         if config.network != "UNet":
             arguments = {"pitches": pitches, "prior": prior} | arguments
         if config.network == "BeatTransformer":
-            arguments = {"kinds": config.planes * self.codec.kinds} | arguments
+            arguments = {"kinds": (config.planes or 1) * self.codec.kinds} | arguments
         self.config, self.prior, self.device = config, prior, device
         self.step, self.elapsed = 0, 0.0
         self.team = team or devices.Team(device)
@@ -107,8 +107,9 @@ class Run:
         )
         self.precision = devices.precision(device, config)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
-        told = {k: getattr(config, k) for k in ("network", "T", "low", "ticks", "length", "planes")}
+        told = {k: getattr(config, k) for k in ("network", "T", "low", "ticks", "length")}
         told |= {"schedule": list(config.schedule), "grid": self.codec.grid}
+        told["planes"] = config.planes or 1
         # It checks: what could not be read again is not trained.
         self.card = Card(arguments=arguments, prior=prior, pitches=pitches, **told)
         self.rho = self.card.rho(device)

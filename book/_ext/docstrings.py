@@ -14,7 +14,7 @@ kept = {}  # the name of a thing -> the line that names its chapters
 
 def before_sections(app, what, name, thing, options, lines):
     """Mark up what is code, and put the chapters' line by, out of the last section's way."""
-    pages = {p.name[:2]: p.stem for p in Path(app.srcdir).glob("[0-9][0-9]-*.ipynb")}
+    pages = {p.stem.split("-")[0]: p.stem for p in Path(app.srcdir).glob("[0-9][0-9]*.ipynb")}
 
     def link(match):
         page = pages.get(match.group())
@@ -26,7 +26,7 @@ def before_sections(app, what, name, thing, options, lines):
         for line in lines
         if not CHAPTERS.match(line)
     ]
-    kept[name] = [re.sub(r"\b\d\d\b", link, line) for line in chapters]
+    kept[name] = [re.sub(r"\b\d\d[a-z]?\b", link, line) for line in chapters]
 
 
 def after_sections(app, what, name, thing, options, lines):

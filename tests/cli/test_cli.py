@@ -20,6 +20,7 @@ from tiny import TINY
 from binolab import files
 from binolab.cli import main as cli
 from binolab.cli import results
+from binolab.datasets import Piece
 from binolab.diffusion import prompting
 from binolab.evaluation import page, report
 from binolab.model import load, save
@@ -61,7 +62,8 @@ def write_melody(path, *, resolution=220, repeat=1, velocity=91):
 def model(tmp_path_factory):
     """Weights of the real network's kind, tiny and untrained: the plumbing does not care."""
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    run = Run(TINY, 0.07, 56, torch.device("cpu"))
+    config = dataclasses.replace(TINY, grid=24).fitted([Piece("", np.eye(2, 48, dtype=bool))])
+    run = Run(config, 0.07, 56, torch.device("cpu"))
     save(path, run.model, run.card)
     return str(path)
 
@@ -162,7 +164,7 @@ def test_given_notes_come_out_unchanged(melody, model, tmp_path):
             "--sampler",
             "posterior",
             *COMMANDS[command],
-        )  # a polish leaves an untrained one silent
+        )
         violin, kept = notes_of(out, "Violin"), {n for n in given if stays(n)}
         cut = {(n[0], n[1], n[3]) for n in given if not stays(n)}  # of these the end may differ
         assert kept <= set(violin) and len(violin) == len(set(violin)), command
@@ -783,6 +785,24 @@ def test_train_takes_range_and_prior(tmp_path, capsys):
         == 0
     )
     assert load(more).card.low == 60
+
+
+def test_the_shipped_model_goes_on_with_files_that_tell_no_voices(tmp_path, capsys):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name in "ab":
+        midi = pretty_midi.PrettyMIDI(initial_tempo=60)
+        track = pretty_midi.Instrument(program=0)
+        for beat in range(16):  # five notes at once: one too many
+            track.notes += [pretty_midi.Note(90, p, beat, beat + 0.5) for p in (40, 48, 55, 60, 64)]
+        midi.instruments.append(track)
+        midi.write(str(folder / f"{name}.mid"))
+    out = tmp_path / "r"
+    more = ["--steps", 1, "--batch", 2, "--no-evaluation"]
+    status = run("train", "--data", folder, "--start", "best", "--out", out, *more)
+    assert status == 0
+    assert "80.0% of what sounds has room in 4 voices" in capsys.readouterr().out
+    assert load(out).card.planes == 4
 
 
 def test_start_brings_its_own_network_and_range(model, tmp_path, capsys):

@@ -30,7 +30,7 @@ def seeded(seed=0):
 
 def run(name, network, x_T, alpha_bar, generator=None, **options):
     """`sampling.sample` by a name of `SAMPLERS`, or by a step or a `Sampler` itself."""
-    step, corrector, _ = sampling.named(SAMPLERS.get(name, name))
+    step, corrector = sampling.named(SAMPLERS.get(name, name))
     if name == "xor nested":
         uniform = torch.rand(x_T.shape, generator=generator, device=x_T.device)
         step = partial(step, uniform=uniform)
@@ -74,6 +74,7 @@ def path(sampler, **options):
 @EACH
 @pytest.mark.parametrize("prior", [0.5, 0.1])
 def test_with_the_true_x0_every_level_has_the_marginal_of_equation_8(name, prior):
+    """eq-sampling-right, for every sampler"""
     n, alpha_bar = 30_000, schedules.power(6, 2)
     x0 = torch.tensor([0.0, 1.0]).view(1, 1, 2, 1).expand(1, 1, 2, n)
     seen = {}
@@ -324,7 +325,7 @@ def test_one_step_is_enough_to_end_in_bits(name):
 @EACH
 @pytest.mark.parametrize("bit", ["round", "", "thresholds"])
 def test_an_unknown_rule_for_bits_is_refused(name, bit):
-    with pytest.raises(ValueError, match="draw or threshold"):
+    with pytest.raises(ValueError, match="draw, each or threshold"):
         run(name, unsure(), torch.zeros(1, 1, 4, 6), schedules.linear(2), bit=bit)
 
 
@@ -334,6 +335,40 @@ def test_a_probability_becomes_a_bit_by_either_rule():
     drawn = sampling.to_bit(p.expand(20_000, 4), "draw", seeded()).mean(0)
     assert drawn[0] == 0 and drawn[3] == 1
     assert (drawn[1:3] - p[1:3]).abs().max() < 4.5 * 0.5 / math.sqrt(20_000)
+
+
+@given(seed=st.integers(0, 2**31), rows=st.integers(1, 5))
+def test_one_row_of_a_column_is_drawn_at_most_each_as_often_as_told(seed, rows):
+    n = 4000
+    h = torch.rand(1, 2, rows, 3, generator=seeded(seed))
+    h = h / (h.sum(2, keepdim=True) + torch.rand(1, 2, 1, 3, generator=seeded(seed + 1)))
+    drawn = sampling.draw_one(h.expand(n, -1, -1, -1), seeded(seed + 2))
+    assert set(drawn.unique().tolist()) <= {0, 1} and drawn.sum(2).max() <= 1
+    assert ((drawn.mean(0) - h[0]).abs() < 5.5 * (h[0] * (1 - h[0]) / n).sqrt() + 1e-3).all()
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_network_of_single_notes_is_drawn_so(told):
+    """One note in each column, its row unknown: two never sound in x̂_0, nor at the end."""
+
+    class Single:
+        exclusive = told
+
+        def __call__(self, x_t, alpha_bar_t, known):
+            return torch.full_like(x_t, 1 / x_t.shape[2])
+
+    shape, found = (200, 1, 4, 6), []
+    x_T = sampling.noise(shape, 0.25, seeded())
+    made = run(
+        "posterior", Single(), x_T, schedules.linear(3), prior=0.25, generator=seeded(1),
+        callback=lambda t, x, x0: found.append(x0.sum(2)),
+    )  # fmt: skip
+    counts = torch.stack(found)
+    assert ((counts == 1).all() and (made.sum(2) == 1).all()) == told
+    each = run(
+        "posterior", Single(), x_T, schedules.linear(3), prior=0.25, generator=seeded(1), bit="each"
+    )
+    assert (each.sum(2) > 1).any()
 
 
 def test_noise_has_a_density_for_each_pitch():
@@ -360,8 +395,8 @@ def test_every_step_has_the_signature_of_the_module():
     words = words.split(", ")
     assert words == ["t", "x_t", "x0_hat", "x_T", "alpha_bar", "prior", "generator"]
     assert set(sampling.SAMPLERS) >= {"naive", "xor", "posterior", "gibbs", "refreshed"}
-    for step, corrector, polish in sampling.SAMPLERS.values():
-        assert said(step)[0] == words and type(polish) is int
+    for step, corrector in sampling.SAMPLERS.values():
+        assert said(step)[0] == words
         assert corrector in (None, sampling.gibbs)
     assert said(sampling.gibbs) == (["x", "belief", "alpha_bar_s", "prior", "generator"], ["share"])
 
@@ -396,9 +431,9 @@ def test_a_step_is_told_where_it_stands():
 
 def test_a_sampler_is_a_name_a_step_or_both_with_what_goes_with_it():
     own = lambda *now: now[2]  # noqa: E731
-    assert sampling.named(own) == (own, None, 0)
-    both = sampling.Sampler(own, sampling.gibbs, 3)
-    assert sampling.named(both) is both and sampling.named("xor") == (sampling.xor_mask, None, 0)
+    assert sampling.named(own) == (own, None)
+    both = sampling.Sampler(own, sampling.gibbs)
+    assert sampling.named(both) is both and sampling.named("xor") == (sampling.xor_mask, None)
     for wrong in "ddim", "", None:
         with pytest.raises(ValueError, match=f"one of {', '.join(sampling.SAMPLERS)}, got"):
             sampling.named(wrong)
@@ -470,11 +505,10 @@ def test_the_work_is_done_where_the_roll_is(name):
     assert set(asked) == {"meta"}
 
 
-def test_the_default_sampler_refreshes_some_cells_and_polishes():
-    step, corrector, polish = sampling.SAMPLERS["refreshed"]
+def test_the_default_sampler_refreshes_some_cells():
+    step, corrector = sampling.SAMPLERS["refreshed"]
     assert step.func is sampling.posterior and 0 < step.keywords["refresh"] < 1
-    assert corrector is None and polish == 2
-    assert not any(s.polish for name, s in sampling.SAMPLERS.items() if name != "refreshed")
+    assert corrector is None
 
 
 # --- correctors ---------------------------------------------------------------------------------

@@ -24,15 +24,15 @@ SAMPLERS = {
     "posterior": 1183662976,
     "posterior refresh": 266656652,
     "gibbs": 3587690324,
-    "refreshed": 3576196472,
+    "refreshed": 3363451884,
 }
 PROMPTS = {
-    "generate": 2699331506,
-    "complete": 4177204156,
-    "infill": 3421662447,
-    "harmonize": 883805074,
-    "vary": 1139546355,
-    "extend": 29414682,
+    "generate": 707586200,
+    "complete": 3282404195,
+    "infill": 3777831036,
+    "harmonize": 2306420437,
+    "vary": 473207718,
+    "extend": 2754790657,
 }
 
 
@@ -60,7 +60,7 @@ def song():
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_every_sampler_draws_what_it_drew(name):
     generator, x_T = seeded(), sampling.noise((2, 1, 24, 96), CARD.prior, seeded())
-    step, corrector, polish = sampling.named(
+    step, corrector = sampling.named(
         {
             "xor nested": lambda *now: sampling.xor_mask(*now, uniform),
             "posterior refresh": partial(sampling.posterior, refresh=0.5),
@@ -77,7 +77,6 @@ def test_every_sampler_draws_what_it_drew(name):
         prior=CARD.prior,
         generator=generator,
     )
-    x = prompting.polish(network, x, torch.zeros_like(x) > 0, x, polish)
     assert crc(x) == SAMPLERS[name], f"{name}: {crc(x)}"
 
 

@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -142,6 +143,24 @@ def test_a_single_call_is_paid_for_free_cells_alone(mask):
     # Whatever the level, known cells are shown as they are.
     shown = torch.cat([x[k] for x, _, k in seen[-3:]])
     assert shown.equal(x0[known])
+
+
+def test_voices_that_are_told_are_what_is_bounded():
+    """Two planes cost two planes' bits, and are one roll to the baselines."""
+    told = torch.zeros(2, 2, PITCHES, LENGTH)
+    told[:, 0, 7, : LENGTH // 2], told[:, 1, 3, LENGTH // 2 :] = 1, 1
+    roll = told.amax(1, keepdim=True)
+    two = Model(independent(0.3)[0].network, replace(card(0.2), network="BeatTransformer",
+                arguments={"pitches": PITCHES, "kinds": 2, "prior": 0.2}, planes=2))  # fmt: skip
+    whole, windows = roll[:, 0].numpy() > 0, music(5)
+    known = torch.zeros_like(roll).bool()
+    how = {"steps": 2, "generator": torch.Generator().manual_seed(0)}
+    cost = masked.cost(two, told, known, windows, **how)
+    bits = told.numpy() > 0
+    nats = -np.log(np.where(bits, 0.3, 0.7)).sum() / len(bits)
+    assert cost["nats"]["single_call"]["roll"] == pytest.approx(nats, rel=1e-6)
+    marginal = masked.surprise(masked.baselines(whole, windows, TICKS)["marginal"], whole)
+    assert cost["nats"]["marginal"]["roll"] == pytest.approx(marginal.sum() / 2)
 
 
 def test_a_belief_that_ignores_the_noise_is_bounded_by_its_own_price():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from binolab.music import rolls
-from binolab.music.codec import Codec
+from binolab.music.codec import Codec, coarsest
 
 P, BEATS = 3, 2
 GRID = pytest.mark.parametrize("grid", [1, 2, 3, 4, 6, 8, 12, 24])
@@ -190,3 +190,20 @@ def test_a_broken_column_is_refused():
     for call in codec.encode, codec.known, codec.holds:
         with pytest.raises(ValueError, match="25 ticks: .* 4 columns a beat takes multiples of 6$"):
             call(torch.zeros(1, 2, 25, dtype=bool))
+
+
+@GRID
+def test_the_coarsest_grid_that_holds_the_notes_is_chosen(grid):
+    """Of notes on a grid it is that grid; one note in a hundred off it asks for a finer one."""
+    span = 24 // grid
+    notes = [(p, span * i, span * (i + 1)) for p in range(4) for i in range(p % 2, 100, 2)]
+    roll = rolls.from_notes(notes, 8, 100 * span)
+    assert coarsest([roll]) == grid
+    assert coarsest([roll, np.zeros((8, 24), bool)]) == grid
+    if span > 1:
+        stray = rolls.from_notes([(7, span * i + 1, span * i + span) for i in range(20)], 8, 600)
+        assert coarsest([roll, stray]) > grid and coarsest([roll, stray], share=0.85) == grid
+
+
+def test_of_nothing_the_coarsest_grid_is_a_column_a_beat():
+    assert coarsest([]) == coarsest([np.zeros((8, 48), bool)]) == 1

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from binolab.datasets import Piece, in_voices
 from binolab.diffusion import prompting
 from binolab.model import load
 from binolab.music import rolls, voices
@@ -127,7 +128,16 @@ def test_such_a_run_goes_on_and_its_card_says_on_which_bits_it_works(singer):
 
 
 def test_a_piece_without_parts_is_refused_by_name():
-    from binolab.datasets.pieces import Piece
-
     with pytest.raises(ValueError, match="b.mid: has no parts, and 4 are to be learned"):
         Piece("b.mid", np.zeros((8, 24), bool)).in_planes(4)
+
+
+def test_pieces_that_know_no_parts_get_voices():
+    """Two voices cross nothing; a third note at once has no room and is left out."""
+    roll = rolls.from_notes([(30, 0, 48), (20, 0, 24), (20, 24, 48), (10, 24, 48)], 40, 48)
+    known = Piece("known", roll, np.stack([roll, ~roll]))
+    (made, same) = in_voices([Piece("a.mid", roll), known], 2, 33)
+    assert same is known and made.parts.shape == (2, 40, 48)
+    assert (made.parts.sum(1) <= 1).all()
+    assert made.parts[0, 30].all() and not made.parts[0, :30].any()
+    assert np.array_equal(made.roll, made.parts.any(0)) and not made.roll[10].any()

@@ -9,6 +9,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from binolab.networks import anatomy
+from binolab.networks.beats import BeatTransformer
 from binolab.networks.transformer import FrameTransformer
 from binolab.networks.unet import Denoiser, UNet
 
@@ -17,6 +18,9 @@ NETS = {
     "UNet, told": UNet(widths=(4, 8), time=True),
     "FrameTransformer": FrameTransformer(
         16, fold=8, width=16, depth=2, heads=2, filters=8, mixers=1
+    ),
+    "BeatTransformer": BeatTransformer(
+        16, kinds=4, prior=0.03, columns=8, width=16, depth=2, heads=2, filters=8, voices=2
     ),
 }
 
@@ -42,7 +46,7 @@ def test_parameters_and_multiply_adds_are_those_of_pytorch(net):
     assert sum(row.parameters for row in rows) == sum(p.numel() for p in net.parameters())
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
-        net.logits(torch.zeros(1, 1, 16, 32), torch.full((1,), 0.5))
+        net.logits(torch.zeros(1, net.kinds, 16, 32), torch.full((1,), 0.5))
     assert 2 * sum(row.macs for row in rows) == counter.get_total_flops()
 
 
@@ -50,17 +54,27 @@ def test_parameters_and_multiply_adds_are_those_of_pytorch(net):
 def test_each_row_costs_what_its_closed_form_says(net):
     for row in anatomy.trace(net, (16, 32)):
         if row.kernel or row.kind in ("linear", "norm"):
-            layer = net.get_submodule(row.name)
-            assert row.parameters == layer.weight.numel() + layer.bias.numel()
-            assert row.outputs == len(layer.weight)
+            held = [p.numel() for p in net.get_submodule(row.name).parameters()]
+            assert row.parameters == sum(held)
+            if held:  # a weight, and a bias for each output
+                assert row.outputs == held[1]
             uses = prod(row.size) if row.kind != "norm" else 0  # of each weight
-            assert row.macs == layer.weight.numel() * uses
+            assert row.macs == held[0] * uses if uses else not row.macs
         elif row.kind == "attention":  # each query with each key, then with each value
             (heads, frames), features = row.size, row.outputs
             assert (heads, frames, features) == (2, 4, 8)
             assert row.macs == 2 * heads * frames * frames * features
         else:
-            assert (row.parameters, row.macs) == (0, 0)
+            holds, costs = row.kind in ("add", "__getitem__"), row.kind == "einsum"
+            assert (row.parameters > 0, row.macs > 0) == (holds, costs)
+
+
+def test_numbers_that_no_layer_holds_have_a_row_where_they_are_used():
+    net = NETS["BeatTransformer"]
+    rows = [(row.name, row.parameters) for row in anatomy.trace(net, (16, 32))]
+    for i, block in enumerate(net.blocks):
+        assert rows.count((f"blocks.{i}", block.own.numel())) == 1
+    assert rows.count(("tonality", net.tonality.read.numel())) == 2  # of reading and of writing
 
 
 def test_rows_of_a_unet():

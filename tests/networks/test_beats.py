@@ -78,6 +78,38 @@ def test_untrained_it_answers_with_rho_and_the_evidence(rho):
 
 
 @torch.no_grad()
+def test_of_single_notes_it_answers_with_bayes_rule_over_rows_and_none():
+    """By brute force: a column holds one of P notes, or none, and every bit is noisy."""
+    rho = torch.tensor([[0.02 + 0.01 * p for p in range(P)]] * 2)  # sums to 0.9
+    model = BeatTransformer(P, 2, rho.tolist(), **SMALL, voices=2).eval()
+    x, level = noise(3, 2, P, C), torch.tensor([0.0, 0.4, 0.95])
+    one, zero = kernel.likelihood(x.double(), level.double(), rho[..., None])
+    notes = torch.stack([torch.where(torch.eye(P)[p, :, None] > 0, one, zero) for p in range(P)])
+    each = notes.prod(3) * rho.T[:, None, :, None]  # (P, B, 2, C): this note, and the noisy bits
+    none = zero.prod(2) * (1 - rho.sum(1))[:, None]
+    exact = (each / (each.sum(0) + none)).permute(1, 2, 0, 3)
+    torch.testing.assert_close(model(x, level).double(), exact, rtol=1e-3, atol=1e-6)
+
+
+@torch.no_grad()
+def test_of_single_notes_no_column_believes_more_than_one():
+    model = network(True, voices=2)
+    for level in (0.0, 0.3, 1.0):
+        assert model(noise(2, K, P, C), torch.tensor(level)).sum(2).max() < 1 + 1e-5
+    with pytest.raises(ValueError, match="4 kinds of bit do not make 3 voices"):
+        network(voices=3)
+
+
+@torch.no_grad()
+def test_beside_a_known_note_a_voice_has_no_other():
+    model, x = network(True, voices=2), noise(2, K, P, C)
+    known = torch.zeros_like(x, dtype=torch.bool)
+    x[:, :, 3], known[:, :, 3] = 1.0, True
+    h = model(x, torch.tensor(0.2), known)
+    assert (h[:, :, 3] > 0.999).all() and h[:, :, :3].max() < 1e-6 and h[:, :, 4:].max() < 1e-6
+
+
+@torch.no_grad()
 def test_a_known_bit_is_overwhelming_evidence_and_other_bits_hear_of_it():
     model, x = network(), noise(1, K, P, C)
     known = noise(1, K, P, C, density=0.5, seed=1).bool()

@@ -181,7 +181,7 @@ def test_rotary_positions_tell_distance_alone():
     [
         ("UNet", {"time": True}, 805389127),
         ("FrameTransformer", {"depth": 1, "mixers": 1}, 3683538373),
-        ("BeatTransformer", {"depth": 1, "mixers": 1}, 2645980261),
+        ("BeatTransformer", {"depth": 1, "mixers": 1, "voices": 2}, 1035765160),
     ],
 )
 def test_parameters_keep_their_names_and_their_order(name, arguments, names):

@@ -34,6 +34,7 @@ pytest.importorskip("accelerate", reason='needs the extra "distributed"')
 PITCHES, STEPS = 16, 8
 CONFIGS = {
     "frames": Config(
+        network="FrameTransformer",
         arguments={"width": 16, "depth": 1, "heads": 2, "filters": 8},
         length=48,
         batch=4,

@@ -34,6 +34,7 @@ from binolab.training.step import Run
 STOPS = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
 PITCHES = 16
 TINY = Config(
+    network="FrameTransformer",
     arguments={"width": 16, "depth": 1, "heads": 2, "filters": 8, "dropout": 0.1},
     length=48,
     batch=4,
@@ -346,7 +347,8 @@ def test_a_run_leaves_what_it_promises(go, tmp_path, pieces):
         "model.safetensors",
     ]
     config = json.loads((folder / "config.json").read_text())
-    assert config == json.loads(json.dumps(dataclasses.asdict(TINY))) | {"prior": 0.1}
+    fitted = dataclasses.replace(TINY, grid=24, planes=1)
+    assert config == json.loads(json.dumps(dataclasses.asdict(fitted))) | {"prior": 0.1}
     rows = log(folder)
     assert [r["step"] for r in rows] == list(range(1, 9))
     assert [r["samples"] for r in rows] == list(range(4, 33, 4))
@@ -748,10 +750,26 @@ def test_a_checkpoint_says_what_it_is(go, tmp_path):
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_presets_build(name):
-    run = Run(PRESETS[name], 0.07, 56, torch.device("cpu"))
+def test_presets_build(name, pieces):
+    run = Run(PRESETS[name].fitted(pieces), 0.07, 56, torch.device("cpu"))
     assert 0 < sum(p.numel() for p in run.model.parameters()) < 20e6
     assert run.alpha_bar[0] == 1 and run.alpha_bar[-1] == 0
+
+
+def test_what_is_left_open_is_chosen_from_the_music(pieces):
+    """Notes of 20 ticks from each beat on: sixths of a beat; two parts, one note at a time each."""
+    chosen = Config().fitted(pieces)
+    assert (chosen.grid, chosen.planes) == (6, 2)
+    assert chosen.arguments == {"columns": 3, "voices": 2}
+    assert chosen.fitted(pieces) == chosen  # once chosen, it stays
+    whole = [Piece(p.name, p.roll) for p in pieces]
+    assert Config().fitted(whole).planes == Config().fitted([*pieces, whole[0]]).planes == 1
+    assert "voices" in Config().fitted(whole).arguments
+    chord = Piece("chord", np.ones((PITCHES, 48), bool), np.ones((2, PITCHES, 48), bool))
+    assert Config().fitted([*pieces, chord]).arguments["voices"] == 0
+    told = Config(grid=12, planes=1, arguments={"columns": 4, "voices": 0}).fitted(pieces)
+    assert (told.grid, told.planes, told.arguments) == (12, 1, {"columns": 4, "voices": 0})
+    assert [PAPER.fitted(pieces).grid, PAPER.fitted(pieces).planes] == [24, 1]
 
 
 @pytest.mark.parametrize("name", ["fp16", "bf16", "fp32"])
