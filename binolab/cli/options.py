@@ -134,8 +134,13 @@ PRESET_HELP = (
     "shipped network, hours of one core; calibrate: a last stage of it, not transposed; paper: the "
     "printed UNet at the author's size, for a GPU; unet: the same, small"
 )
+PARTS = ("--parts", {"default": "all", "metavar": "all|NAME|PROGRAM"}, "which parts of a folder's "
+         "files: a name, looked for in those of the track and its instrument (piano finds all "
+         "kinds of piano), or General MIDI programs, as 0 or 0-7; a file with no such part is left "
+         "out")  # fmt: skip
 TRAIN: Table = [
     ("--data", DATA | {"required": True}, DATA_HELP),
+    PARTS,
     ("--out", {"required": True, "metavar": "RUN"}, "folder for weights, log, samples and report"),
     ("--preset", {"choices": PRESETS}, PRESET_HELP),
     ("--minutes", NUMBER, "stop after so long, of all sittings together, the learning rate fitted "
@@ -169,6 +174,7 @@ EVALUATE: Table = [
     ("-o --out", {"required": True, "metavar": "REPORT"}, "path of the three files, without an "
      "ending"),
     ("--data", DATA | {"default": "chorales"}, DATA_HELP),
+    PARTS,
     ("--split", {"default": "valid", "choices": ["valid", "test"]}, "of chorales and MAESTRO: the "
      "held-out part; test is for final tables"),
     ("--n", WHOLE | {"default": 128}, "rolls to make; held-out windows to bound and harmonize, at "

@@ -40,7 +40,7 @@ def carry_out(options: Namespace) -> None:
 def _carry_out(options: Namespace, team: devices.Team) -> None:
     config, pitch_range = settings(options)
     bars = team.first and sys.stderr.isatty()
-    asked = {"pedal": options.pedal, "progress": bars} | pitch_range
+    asked = {"pedal": options.pedal, "parts": options.parts, "progress": bars} | pitch_range
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         with redirect_stderr(sys.stderr if team.first else nowhere):  # the others would repeat it
             music = team.in_turn(lambda: datasets.load(options.data, **asked))
@@ -131,4 +131,4 @@ def settings(options: Namespace) -> tuple[Config, dict]:
     if options.resume and not given.keys() & {"steps", "minutes"}:  # the run's own total
         stored = checkpoints.read(options.out)[1]["config"]
         given |= {k: stored[k] for k in ("steps", "minutes") if k in stored}
-    return replace(config, seed=options.seed, **given), grid
+    return replace(config, seed=options.seed, parts=options.parts, **given), grid

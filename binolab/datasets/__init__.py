@@ -26,6 +26,7 @@ from binolab.datasets.pieces import (
     hold_out,
     in_voices,
 )
+from binolab.music.parts import ALL
 
 __all__ = ["NAMED", "Data", "Music", "Piece", "chorales", "density", "folders", "load", "maestro"]
 __all__ += ["held_out_windows", "hold_out", "in_voices"]
@@ -37,7 +38,7 @@ NAMED = {
 }
 
 
-def load(name: str | Path, **options) -> Data:
+def load(name: str | Path, *, parts: str = ALL, **options) -> Data:
     """The music that a name means: a data set, or a folder of MIDI files.
 
     Parameters
@@ -45,6 +46,9 @@ def load(name: str | Path, **options) -> Data:
     name
         ``chorales``, ``maestro``, ``maestro:ROOT``, or a folder of MIDI files. A folder that is
         there is meant before a data set of its name.
+    parts
+        Which parts of the files of a folder: "all", a name as "piano", or programs as "0-7"
+        (`music.parts.chosen`).
     options
         split : "valid" or "test", the part that is held out, where the data set has both.
         low, pitches : int, the pitch range of the rolls. pedal : bool, heed the sustain pedal.
@@ -59,7 +63,9 @@ def load(name: str | Path, **options) -> Data:
     """
     kind, _, root = str(name).partition(":")
     if kind in NAMED and not Path(name).is_dir():
+        if parts != ALL:
+            raise ValueError(f"`parts`: for folders; {kind} is learned whole, so leave it out")
         return NAMED[kind](root or None, **options)
     if not Path(name).exists():
         raise ValueError(f"{name}: no such folder, and no data set ({', '.join(NAMED)})")
-    return folders.data(name, **options)
+    return folders.data(name, parts=parts, **options)

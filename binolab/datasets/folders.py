@@ -18,6 +18,7 @@ from binolab import files
 from binolab.datasets.pieces import Data, Music, Piece, hold_out
 from binolab.music import meter, midi, rolls
 from binolab.music.midi import LONGEST
+from binolab.music.parts import ALL, chosen, matcher
 
 Span = tuple[int, int]  # lowest and highest MIDI pitch
 
@@ -48,13 +49,19 @@ class Scan(NamedTuple):
         )
 
 
-def scan(file: str | Path, low: int = 0, pitches: int = 128, pedal: bool = False) -> Scan:
-    """Read one MIDI file. Never raises for the file's own faults."""
+def scan(
+    file: str | Path,
+    low: int = 0,
+    pitches: int = 128,
+    pedal: bool = False,
+    wanted: str = ALL,
+) -> Scan:
+    """Read the `wanted` parts of one file (`parts.chosen`). Never raises for its own faults."""
     try:
         piece = midi.read(file)
+        notes = chosen(piece, wanted, pedal)
     except midi.MidiError as error:
         return Scan(str(error).removeprefix(f"{file}: "))
-    notes = piece.notes(pedal)
     span = (min(n.pitch for n in notes), max(n.pitch for n in notes))
     if not inside(span, low, pitches):
         return Scan(span=span)
@@ -70,6 +77,7 @@ def scan_all(
     low: int = 0,
     pitches: int = 128,
     pedal: bool = False,
+    wanted: str = ALL,
     progress: bool = True,
     jobs: int | None = None,
 ) -> list[Scan]:
@@ -84,7 +92,7 @@ def scan_all(
     if jobs is None:
         size = sum(Path(f).stat().st_size for f in files if Path(f).is_file())
         jobs = -1 if size > FEW else 1
-    work = (delayed(scan)(file, low, pitches, pedal) for file in files)
+    work = (delayed(scan)(file, low, pitches, pedal, wanted) for file in files)
     scans = Parallel(n_jobs=jobs, return_as="generator")(work)
     look = {"unit": "file", "disable": not progress, "delay": 1, "leave": False}
     return list(tqdm(scans, "reading MIDI", len(files), **look))
@@ -176,14 +184,17 @@ def load(
     low: int | None = None,
     pitches: int | None = None,
     pedal: bool = False,
+    parts: str = ALL,
     progress: bool = True,
 ) -> Music:
     """Every readable MIDI file in a folder and the folders below it, sorted by path.
 
     The pitch range is chosen from the data unless it is given (`choose_range`). With `pedal` the
-    sustain pedal is heeded. A file is skipped when it cannot be read, when its notes leave the
-    range, or when it is no piece of music (`unfit`: endless, or nearly empty). The standard error
-    stream names it, with the reason. Large folders are read on all cores.
+    sustain pedal is heeded. `parts` are those to read: "all", "piano" or another name, or programs
+    as "0-7" (`music.parts.chosen`). A file is skipped when it cannot be read, when it has no such
+    part, when its notes leave the range, or when it is no piece of music (`unfit`: endless, or
+    nearly empty). The standard error stream names it, with the reason. Large folders are read on
+    all cores.
 
     Raises ValueError when the folder does not exist or holds no usable file.
     """
@@ -191,8 +202,9 @@ def load(
     if not folder.is_dir():
         fault = "is a file; name the folder it is in" if folder.exists() else "no such folder"
         raise ValueError(f"{folder}: {fault}")
+    matcher(parts)  # a slip is told before the work
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".mid", ".midi"))
-    scans = scan_all(paths, pedal=pedal, progress=progress)
+    scans = scan_all(paths, pedal=pedal, wanted=parts, progress=progress)
     low, pitches = choose_range([s.span for s in scans if s.span], low, pitches)
     pieces, skipped = [], {}
     for file, scan in zip(paths, scans):
@@ -218,11 +230,12 @@ def data(
     low: int | None = None,
     pitches: int | None = None,
     pedal: bool = False,
+    parts: str = ALL,
     progress: bool = True,
 ) -> Data:
     """A folder for ``--data``: every tenth file is held out."""
     if split != "valid":
         raise ValueError(f"{root}: a folder has no {split} split; every tenth file is held out")
-    music = load(root, low=low, pitches=pitches, pedal=pedal, progress=progress)
+    music = load(root, low=low, pitches=pitches, pedal=pedal, parts=parts, progress=progress)
     training, held_out = hold_out(music)
     return Data(training, held_out, music.low, music.pitches)

@@ -4,6 +4,7 @@
     events     a MIDI file as its events, at ticks
     midi       MIDI files read: within limits, mended where they are damaged
     meter      where the beats of a file are
+    parts      which instrument plays what, and those that are asked for
     scores     scores that music21 reads (MusicXML and more)
     notation   notes written as text
     editing    a MIDI file of which some notes are replaced

@@ -155,12 +155,13 @@ def same_run(
 
     Raises TrainingError where other settings, or the data, are not the same.
     """
-    if changed := difference(facts.get("data"), data):
+    given = asdict(Config()) | facts["config"]  # an older checkpoint knows fewer settings
+    changed = difference(facts.get("data"), data)
+    if changed and given["parts"] == config.parts:  # else the data are others for that reason
         raise TrainingError(
             f"{folder}: the data changed since the run began: {changed}; resume with the same, "
             f"or begin another run with `start` {folder}"
         )
-    given = asdict(Config()) | facts["config"]  # an older checkpoint knows fewer settings
     mine, theirs = (
         json.loads(json.dumps(settings | {"prior": rho}))  # tuples become lists
         for settings, rho in ((asdict(config), prior), (given, facts["prior"]))

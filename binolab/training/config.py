@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from binolab.music import rolls
 from binolab.music.codec import coarsest
+from binolab.music.parts import ALL
 
 if TYPE_CHECKING:
     from binolab.datasets.pieces import Piece
@@ -33,6 +34,7 @@ class Config:
     transpose: int = 5  # semitones up or down at most
     length: int = rolls.LENGTH
     low: int = rolls.LOW
+    parts: str = ALL  # of the files of a folder (`music.parts.chosen`)
     ticks: int = rolls.TICKS
     grid: int | None = None  # columns a beat of the bits that noise flips; None: see `fitted`
     planes: int | None = None  # 1: all notes in one; more: one for each part; None: see `fitted`

@@ -731,6 +731,8 @@ def test_train_faults(tmp_path, capsys):
         (["--prior", 1], "--prior"),
         (["--start", "nowhere"], "no such model"),
         (["--low", 70, "--pitches", 8], "no usable MIDI"),
+        (["--parts", "7-0"], "--parts must be all"),
+        (["--parts", "harp"], "no usable MIDI"),
     ):
         run(*tiny, *more)
         assert said in capsys.readouterr().err.splitlines()[-1]
@@ -803,6 +805,17 @@ def test_the_shipped_model_goes_on_with_files_that_tell_no_voices(tmp_path, caps
     assert status == 0
     assert "80.0% of what sounds has room in 4 voices" in capsys.readouterr().out
     assert load(out).card.planes == 4
+
+
+def test_train_keeps_which_parts_it_learned(tmp_path, capsys):
+    data, out = midi_files(tmp_path / "data", 2), tmp_path / "run"
+    asked = ["train", "--data", data, "--out", out, "--preset", "tiny", "--no-evaluation"]
+    assert run(*asked, "--steps", 1, "--parts", "violin") == 0
+    assert json.loads((out / "config.json").read_text())["parts"] == "violin"
+    capsys.readouterr()
+    assert run(*asked, "--resume") == 2
+    assert "made with another parts" in capsys.readouterr().err.splitlines()[-1]
+    assert run(*asked, "--steps", 2, "--parts", "violin", "--resume") == 0
 
 
 def test_start_brings_its_own_network_and_range(model, tmp_path, capsys):

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from binolab import datasets, files
 from binolab.datasets import chorales, folders
 from binolab.diffusion import prompting
-from binolab.music import rolls, scores
+from binolab.music import midi, rolls, scores
+from binolab.music.midi import Event
 
 LISTED = json.loads(chorales.LISTED.read_text())
 
@@ -284,6 +285,48 @@ def test_the_pedal_is_heeded_where_asked(tmp_path):
     midi.write(str(tmp_path / "a.mid"))
     keys, pedal = (folders.load(tmp_path, pedal=p, progress=False) for p in (False, True))
     assert (keys[0].roll.shape[1], pedal[0].roll.shape[1]) == (48, 96)
+
+
+def song(path, *tracks):
+    """A file of tracks (name, program, pitch), a note of two beats on each."""
+    made = midi.blank()
+    for channel, (name, program, pitch) in enumerate(tracks):
+        made.tracks.append(
+            [
+                midi.meta(0, midi.NAME, name.encode()),
+                Event(0, bytes([0xC0 | channel, program])),
+                Event(0, bytes([0x90 | channel, pitch, 80])),
+                Event(960, bytes([0x80 | channel, pitch, 64])),
+                Event(960, midi.END_OF_TRACK),
+            ]
+        )
+    made.write(path)
+
+
+def test_of_each_file_the_parts_that_are_asked_for_are_learned(tmp_path, capsys):
+    song(tmp_path / "song.mid", ("Voice", 52, 72), ("Klavier", 0, 48))
+    song(tmp_path / "choir.mid", ("Soprano", 52, 72), ("Bass", 52, 50))
+    found = folders.load(tmp_path, low=40, pitches=40, progress=False)
+    assert {p.name: p.roll.any(1).nonzero()[0].tolist() for p in found} == {
+        "choir.mid": [10, 32],
+        "song.mid": [8, 32],
+    }
+    capsys.readouterr()
+    for wanted in ("piano", "0-7"):
+        found = folders.load(tmp_path, low=40, pitches=40, parts=wanted, progress=False)
+        assert [p.name for p in found] == ["song.mid"]
+        assert found[0].roll.any(1).nonzero()[0].tolist() == [8]
+        said = capsys.readouterr().err.strip()
+        assert f"choir.mid: no part is {wanted} (found Soprano (Choir Aahs), Bass" in said
+    found = folders.load(tmp_path, parts="piano", progress=False)
+    assert (found.low, found.pitches) == (44, 8)  # of what is learned, not of the voice
+    with pytest.raises(ValueError, match="no usable MIDI file"):
+        folders.load(tmp_path, parts="harp", progress=False)
+
+
+def test_a_data_set_of_ours_has_no_parts_to_choose():
+    with pytest.raises(ValueError, match="`parts`: for folders; chorales"):
+        datasets.load("chorales", parts="piano")
 
 
 spans = st.lists(

@@ -626,6 +626,18 @@ def test_what_changed_in_the_data_is_said(go, pieces, tmp_path):
     assert go(PAPER, "run", resume=True).step == 8
 
 
+def test_other_parts_are_named_and_not_the_data_that_they_change(go, pieces, tmp_path):
+    go(PAPER, "run", stop=2)
+    other = dataclasses.replace(PAPER, parts="piano")
+    for learned in (pieces, pieces[:2]):
+        refused(
+            lambda: loop.train(
+                other, learned, pieces[:1], tmp_path / "run", prior=0.1, resume=True
+            ),
+            "was made with another parts",
+        )
+
+
 def test_a_finished_run_goes_on_to_more_steps(go, tmp_path):
     more = dataclasses.replace(TINY, steps=14)
     go(TINY, "run", every=0.0)
