@@ -1,4 +1,4 @@
-"""Many MIDI files at once: read on all cores, and the pitch range that suits them.
+"""Many files at once, MIDI or scores: read on all cores, and the pitch range that suits them.
 
 A worker process imports this module and `rolls`, nothing heavier. joblib starts the workers.
 Unlike the standard pools it needs no ``if __name__ == "__main__"`` in the script of the user, and
@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,14 +19,17 @@ import numpy as np
 
 from binolab import files
 from binolab.datasets.pieces import Data, Music, Piece, hold_out
-from binolab.music import meter, midi, rolls
-from binolab.music.midi import LONGEST
+from binolab.music import meter, midi, musicxml, rolls
+from binolab.music.midi import LONGEST, Midi
 from binolab.music.parts import ALL, chosen, matcher
 
 Span = tuple[int, int]  # lowest and highest MIDI pitch
 
+ENDINGS = (".mid", ".midi", *musicxml.ENDINGS)
 PIANO = (21, 108)  # A0 to C8
 FEW = 1_000_000  # bytes that one process reads before others have started
+SLOW = 30  # a score takes as long as a MIDI file of so many times its bytes
+PARSER = 1  # raise it when `musicxml` changes: scores are then parsed anew
 PAUSE = 256  # beats, of a piece, in which no note begins: sixteen of the paper's windows
 
 
@@ -49,6 +55,28 @@ class Scan(NamedTuple):
         )
 
 
+def read(file: str | Path) -> Midi:
+    """A file as `midi.read` has it. A score is parsed once, and its MIDI kept in the cache folder.
+
+    It is kept by what the file holds, whatever its name. `Midi.mended` is not kept.
+    """
+    path = Path(file)
+    try:
+        if path.suffix.lower() not in musicxml.ENDINGS or path.stat().st_size > musicxml.BYTES:
+            return midi.read(file)
+        held = sha256(path.read_bytes()).hexdigest()[:32]
+    except OSError:
+        return midi.read(file)  # which tells the fault
+    kept = files.cache_folder() / "scores" / f"{held}-{PARSER}-music21-{version('music21')}.mid"
+    with suppress(midi.MidiError):  # there is none yet, or it is damaged
+        return midi.read(kept)
+    piece = midi.read(file)
+    with suppress(OSError):  # a full or read-only disk costs the next reader a second
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        piece.write(kept)
+    return piece
+
+
 def scan(
     file: str | Path,
     low: int = 0,
@@ -58,7 +86,7 @@ def scan(
 ) -> Scan:
     """Read the `wanted` parts of one file (`parts.chosen`). Never raises for its own faults."""
     try:
-        piece = midi.read(file)
+        piece = read(file)
         notes = chosen(piece, wanted, pedal)
     except midi.MidiError as error:
         return Scan(str(error).removeprefix(f"{file}: "))
@@ -81,21 +109,25 @@ def scan_all(
     progress: bool = True,
     jobs: int | None = None,
 ) -> list[Scan]:
-    """Read many MIDI files, in their order.
+    """Read many files, in their order.
 
     Files with notes outside the pitch range give their span only. `jobs` are processes; by default
-    all cores for more than a megabyte of files, else this one.
+    all cores for more than a megabyte of MIDI, or a few scores, else this one.
     """
     from joblib import Parallel, delayed
     from tqdm import tqdm
 
     if jobs is None:
-        size = sum(Path(f).stat().st_size for f in files if Path(f).is_file())
+        size = sum(
+            p.stat().st_size * (SLOW if p.suffix.lower() in musicxml.ENDINGS else 1)
+            for p in map(Path, files)
+            if p.is_file()
+        )
         jobs = -1 if size > FEW else 1
     work = (delayed(scan)(file, low, pitches, pedal, wanted) for file in files)
     scans = Parallel(n_jobs=jobs, return_as="generator")(work)
     look = {"unit": "file", "disable": not progress, "delay": 1, "leave": False}
-    return list(tqdm(scans, "reading MIDI", len(files), **look))
+    return list(tqdm(scans, "reading", len(files), **look))
 
 
 def unfit(notes: Sequence[Sequence[int]]) -> str | None:
@@ -187,14 +219,15 @@ def load(
     parts: str = ALL,
     progress: bool = True,
 ) -> Music:
-    """Every readable MIDI file in a folder and the folders below it, sorted by path.
+    """Every readable MIDI file and score in a folder and those below it, sorted by path.
 
     The pitch range is chosen from the data unless it is given (`choose_range`). With `pedal` the
     sustain pedal is heeded. `parts` are those to read: "all", "piano" or another name, or programs
     as "0-7" (`music.parts.chosen`). A file is skipped when it cannot be read, when it has no such
     part, when its notes leave the range, or when it is no piece of music (`unfit`: endless, or
-    nearly empty). The standard error stream names it, with the reason. Large folders are read on
-    all cores.
+    nearly empty). So is a score beside a file of its own name, which is taken for the same piece.
+    The standard error stream names each, with the reason. Large folders are read on all cores, and
+    scores are parsed once (`read`).
 
     Raises ValueError when the folder does not exist or holds no usable file.
     """
@@ -203,23 +236,27 @@ def load(
         fault = "is a file; name the folder it is in" if folder.exists() else "no such folder"
         raise ValueError(f"{folder}: {fault}")
     matcher(parts)  # a slip is told before the work
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".mid", ".midi"))
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in ENDINGS)
     scans = scan_all(paths, pedal=pedal, wanted=parts, progress=progress)
     low, pitches = choose_range([s.span for s in scans if s.span], low, pitches)
-    pieces, skipped = [], {}
+    pieces, skipped, taken = [], {}, {}
     for file, scan in zip(paths, scans):
-        name = str(file.relative_to(folder))
-        if why := scan.fault(low, pitches):
+        name, piece = str(file.relative_to(folder)), file.with_suffix("")
+        why = scan.fault(low, pitches)
+        if not why and piece in taken and file.suffix.lower() in musicxml.ENDINGS:
+            why = f"is the same piece as {taken[piece]}, by its name; rename it if it is not"
+        if why:
             skipped[name] = why
             print(files.printable(f"skipped {file}: {why}"), file=sys.stderr)
         else:
             pieces.append(Piece(name, draw(scan.notes, low, pitches)))
+            taken[piece] = file.name
     if not pieces:
-        remedy = "name a folder with .mid files inside the pitch range"
+        remedy = "name a folder with files inside the pitch range"
         if not paths:
-            remedy = "there is no .mid or .midi file in it or below it"
+            remedy = f"there is no {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]} in it or below it"
         counts = f"{len(paths)} found, {len(skipped)} skipped"
-        raise ValueError(f"{folder}: no usable MIDI file ({counts}); {remedy}")
+        raise ValueError(f"{folder}: no usable MIDI file or score ({counts}); {remedy}")
     return Music(pieces, low, pitches, skipped)
 
 

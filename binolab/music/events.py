@@ -30,6 +30,10 @@ KNOWN = (0x01, NAME, 0x05, END, TEMPO_META, SIGNATURE, KEY)  # those that a `Pre
 END_OF_TRACK = bytes([0xFF, END, 0])
 
 
+class MidiError(ValueError):
+    """A file that cannot be used; the message names the fault and the remedy."""
+
+
 class Event(NamedTuple):
     """An event of a track: its tick from the beginning, and its bytes, the status first."""
 

@@ -1,4 +1,4 @@
-"""MIDI files read: within limits, mended where they are damaged.
+"""MIDI files read: within limits, mended where they are damaged. Scores become MIDI (`musicxml`).
 
 What is read can be written again event for event (`events.Midi`).
 
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pretty_midi
 
+from binolab.music import musicxml
 from binolab.music.events import (
     DRUMS,
     END,
@@ -28,6 +29,7 @@ from binolab.music.events import (
     Clock,
     Event,
     Midi,
+    MidiError,
     Note,
     blank,
     finer,
@@ -66,12 +68,8 @@ SIZES = {0x00: (0, 2), 0x20: (1,), 0x21: (1,), END: (0,), TEMPO_META: (3,), 0x54
 SYSTEM = {0xF1: 1, 0xF2: 2, 0xF3: 1, 0xF6: 0, 0xF8: 0, 0xFA: 0, 0xFB: 0, 0xFC: 0, 0xFE: 0}
 
 
-class MidiError(ValueError):
-    """A MIDI file that cannot be used; the message names the fault and the remedy."""
-
-
 def read(source: str | Path | bytes | pretty_midi.PrettyMIDI | Midi) -> Midi:
-    """Read a MIDI file that holds at least one pitched note.
+    """Read a MIDI file, or a score in MusicXML, that holds at least one pitched note.
 
     What every player opens is opened: a file in a RIFF wrapper, unknown chunks and bytes between
     tracks, wrong counts and lengths, data bytes over 127, meta events that mean nothing. `mended`
@@ -80,19 +78,23 @@ def read(source: str | Path | bytes | pretty_midi.PrettyMIDI | Midi) -> Midi:
     Parameters
     ----------
     source
-        A path, the bytes of a file, or a `PrettyMIDI`.
+        A path, the bytes of a file, or a `PrettyMIDI`. What the bytes are tells a score, not the
+        ending of the name.
 
     Raises
     ------
     MidiError
-        In one line: no such file, a folder, not MIDI, empty, no pitched notes, frames of a film in
-        place of beats, or more than `BYTES`, `EVENTS` or `LONGEST` beats.
+        In one line: no such file, a folder, not MIDI and no score, empty, no pitched notes, frames
+        of a film in place of beats, or more than `BYTES`, `EVENTS` or `LONGEST` beats; of a score,
+        more than `musicxml` takes.
     """
     if isinstance(source, Midi):
         return source
     name = str(source) if isinstance(source, (str, Path)) else "the piece"
     try:
-        return replace(_music(parse(_data(source))), source=name)
+        data = _data(source)
+        piece = musicxml.to_midi(data) if musicxml.is_score(data) else parse(data)
+        return replace(_music(piece), source=name)
     except PermissionError:
         raise MidiError(f"{name}: cannot be read; check its permissions") from None
     except MidiError as error:
@@ -118,7 +120,8 @@ def _data(source):
     if not path.is_file():
         raise MidiError("is not a file; name a MIDI file")
     with open(path, "rb") as opened:
-        return opened.read(BYTES + 1)
+        data = opened.read(BYTES + 1)
+        return data + opened.read(musicxml.BYTES) if musicxml.is_score(data) else data
 
 
 def parse(data: bytes) -> Midi:
@@ -130,7 +133,8 @@ def parse(data: bytes) -> Midi:
     head = data.find(b"MThd", 0, 1024)
     if head < 0 or len(data) < head + 14:
         raise MidiError(
-            "not a readable MIDI file (it has no header); export it again as Standard MIDI"
+            "not a readable MIDI file (it has no header); export it again as Standard MIDI, or "
+            "as MusicXML"
         )
     size, kind, count, division = struct.unpack_from(">LHHh", data, head + 4)
     if division <= 0:
@@ -159,7 +163,16 @@ def parse(data: bytes) -> Midi:
     return midi
 
 
+def _late(tick: int, resolution: int) -> MidiError:
+    return MidiError(
+        f"has an event at beat {tick // resolution:,}, after the last that is read, "
+        f"{longest(resolution):,}; cut the piece, or delete the event"
+    )
+
+
 def _music(midi: Midi) -> Midi:
+    if midi.end > longest(midi.resolution) * midi.resolution:
+        raise _late(midi.end, midi.resolution)
     if not midi.notes():
         raise MidiError("has no pitched notes (drums do not count); choose another file")
     return midi
@@ -232,10 +245,7 @@ def _track(data, at, midi, before):
                     values = bytes(min(v, 127) for v in values)
                 event, at = bytes([first]) + values, at + length
             if tick > last and event:
-                raise MidiError(
-                    f"has an event at beat {tick // midi.resolution:,}, after the last that is "
-                    f"read, {last // midi.resolution:,}; cut the piece, or delete the event"
-                )
+                raise _late(tick, midi.resolution)
             if before + len(track) >= EVENTS:
                 raise MidiError(f"has more than {EVENTS:,} events; split the file")
             if event:

@@ -1,4 +1,4 @@
-"""Scores, as music21 reads them (MusicXML and more), as rolls.
+"""Scores of music21 as rolls, and MIDI written as a score. (`musicxml` reads scores as MIDI.)
 
 Chapter: 02 *From MIDI to a roll*.
 """
@@ -15,6 +15,7 @@ import numpy as np
 from binolab.music import rolls
 from binolab.music.meter import signatures
 from binolab.music.midi import KEY, TEMPO, TEMPO_META, Midi
+from binolab.music.musicxml import spans
 
 if TYPE_CHECKING:
     from music21 import stream
@@ -42,22 +43,12 @@ def score_parts(
 def _part_notes(score: Any, low: int, ticks: int) -> Iterator[list[Note]]:
     """(row, start, end) of the notes of each part, tied ones joined."""
     for part in score.parts:
-        notes: list[Note] = []
-        sounding: dict[int, tuple[int, int]] = {}  # by pitch: a note that a tie may make longer
-        for element in part.flatten().notes:
-            start = round(float(element.offset) * ticks)
-            end = round(float(element.offset + element.quarterLength) * ticks)
-            tied = element.tie is not None and element.tie.type in ("continue", "stop")
-            for pitch in element.pitches:
-                begun = sounding.get(pitch.midi)
-                if begun and tied and begun[1] == start:
-                    sounding[pitch.midi] = (begun[0], end)
-                    continue
-                if begun:
-                    notes.append((pitch.midi - low, *begun))
-                sounding[pitch.midi] = (start, end)
-        notes += [(midi - low, *span) for midi, span in sounding.items()]
-        yield [note for note in notes if note[2] > note[1]]
+        timed = (
+            (round(float(one.offset) * ticks), round(float(one.offset + one.quarterLength) * ticks))
+            + (one,)
+            for one in part.flatten().notes
+        )
+        yield [(pitch - low, start, end) for pitch, start, end in spans(timed)]
 
 
 def from_midi(midi: Midi) -> stream.Score:
