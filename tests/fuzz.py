@@ -26,9 +26,11 @@ import warnings
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 os.environ["OMP_NUM_THREADS"] = "1"  # a fork has one thread
 
+import music21.musicxml.xmlToM21  # noqa: E402, F401  a second, that no child shall need
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from safetensors.torch import save  # noqa: E402
@@ -39,7 +41,7 @@ from binolab.cli.main import main as run_command
 from binolab.compose import job
 from binolab.datasets import archive, folders, maestro
 from binolab.model import Model, WeightsError, load
-from binolab.music.midi import parse
+from binolab.music.midi import MidiError, parse, read
 from binolab.training import checkpoints
 from binolab.training.step import Run
 
@@ -116,6 +118,29 @@ def tracks_of_seeds():
 
 TRACKS = tracks_of_seeds()
 MIDI = [midi_file(*(track + END for track in tracks), **more) for tracks, more in TRACKS]
+
+
+SCORE = b"""<score-partwise><part-list><score-part id="V"><part-name>Voice</part-name></score-part>
+<score-part id="P"><part-name>Piano</part-name><score-instrument id="I"><instrument-name>Piano
+</instrument-name></score-instrument><midi-instrument id="I"><midi-channel>1</midi-channel>
+<midi-program>1</midi-program></midi-instrument></score-part></part-list>
+<part id="V"><measure number="1"><attributes><divisions>6</divisions><key><fifths>2</fifths>
+<mode>minor</mode></key><time><beats>3</beats><beat-type>4</beat-type></time><transpose>
+<diatonic>-1</diatonic><chromatic>-2</chromatic></transpose></attributes><direction>
+<direction-type><metronome><beat-unit>quarter</beat-unit><per-minute>90</per-minute></metronome>
+</direction-type><sound tempo="90"/></direction><note><pitch><step>C</step><alter>1</alter>
+<octave>5</octave></pitch><duration>6</duration><tie type="start"/></note></measure>
+<measure number="2"><note><pitch><step>C</step><alter>1</alter><octave>5</octave></pitch>
+<duration>4</duration><tie type="stop"/><time-modification><actual-notes>3</actual-notes>
+<normal-notes>2</normal-notes></time-modification></note><note><rest/><duration>14</duration></note>
+<barline location="right"><repeat direction="backward"/></barline></measure></part>
+<part id="P"><measure number="1"><attributes><divisions>2</divisions><staves>2</staves></attributes>
+<note><pitch><step>E</step><octave>4</octave></pitch><duration>2</duration><staff>1</staff></note>
+<backup><duration>2</duration></backup><note><pitch><step>C</step><octave>3</octave></pitch>
+<duration>2</duration><voice>5</voice><staff>2</staff></note></measure><measure number="2"><note>
+<grace/><pitch><step>F</step><octave>4</octave></pitch></note><note><pitch><step>E</step>
+<octave>4</octave></pitch><duration>6</duration></note><note><chord/><pitch><step>G</step>
+<octave>4</octave></pitch><duration>6</duration></note></measure></part></score-partwise>"""
 
 
 def network():
@@ -356,6 +381,27 @@ def midi(dice):
     return midi_file(*(track + END for track in tracks), **more)
 
 
+def score(dice):
+    """A score with elements changed, gone, or twice there; or its bytes damaged."""
+    if dice.random() < 0.3:
+        return damaged(SCORE, dice, [SCORE])
+    root = ElementTree.fromstring(SCORE)
+    for _ in range(dice.choice([1, 1, 2, 4])):
+        above = dice.choice([one for one in root.iter() if len(one)])
+        at = dice.randrange(len(above))
+        kind = dice.randrange(6)
+        if kind == 0:
+            del above[at]
+        elif kind == 1:
+            above.insert(at, above[at])
+        elif kind == 2:
+            above[at].tag = dice.choice([one.tag for one in root.iter()])
+        else:  # most often a leaf, for a number
+            leaf = dice.choice([one for one in root.iter() if not len(one)])
+            leaf.text = dice.choice([*map(str, NUMBERS), *CELLS]).replace("\0", "")
+    return ElementTree.tostring(root)
+
+
 def altered(value, dice):
     """A JSON value with one of its leaves or keys changed."""
     inner = isinstance(value, (dict, list)) and value and dice.random() < 0.85
@@ -555,6 +601,11 @@ def piece_of(target):
 COMMANDS = ["complete", "infill", "harmonize", "vary"]
 TARGETS = {name: piece_of(name) for name in COMMANDS} | {
     "folder": (folder, lambda dice: Case("folder", midi(dice)), ".mid"),
+    "score": (
+        refusable(MidiError, lambda case: read(case.data) and None),
+        lambda dice: Case("score", score(dice)),
+        ".musicxml",
+    ),
     "weights": (
         refusable(WeightsError, answer),
         lambda dice: Case("weights", safetensors(*dice.choice(CARDS), card_of, dice)),
@@ -578,6 +629,7 @@ SOUND = {  # what must be read without a fault, before anything is damaged
     "harmonize": (MIDI, []),
     "vary": (MIDI, ["--strength", "0.5"]),
     "folder": (MIDI, []),
+    "score": ([SCORE], []),
     "weights": ([packed(tensors, card_of(tensors, card)) for tensors, card in CARDS], []),
     "checkpoint": ([packed(CHECKPOINT[0], checkpoints.seal(*CHECKPOINT))], []),
     "list": ([LIST.encode()], []),

@@ -341,6 +341,9 @@ def test_drums_and_other_tracks_are_copied(model, tmp_path):
         (b"MThd\x00\x00\x00\x06\x00\x01", "not a readable MIDI file"),
         ([], "no pitched notes"),
         ([(21, 0, 1)], "no room to write below the melody"),
+        (b"<?xml version='1.0'?><score-partwise><part>", "not a readable score"),
+        (b"<html></html>", "XML, but no score"),
+        (b"PK\x03\x04", "a damaged .mxl file"),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(content, says, model, tmp_path, capsys):

@@ -12,7 +12,7 @@ from tiny import TINY
 
 from binolab.cli import main as cli
 from binolab.model import save
-from binolab.music import midi, notation, rolls
+from binolab.music import midi, notation, rolls, scores
 from binolab.music.midi import Event
 from binolab.training.step import Run
 
@@ -89,6 +89,29 @@ def test_what_is_removed_is_said(tiny, tmp_path, capsys):
     assert run(*asked) == 0 and not capsys.readouterr().err
     assert run(*asked, "--replace") == 0
     assert "two.mid: 1 notes below the melody are removed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ending", ["musicxml", "mxl"])
+@pytest.mark.parametrize(
+    "asked",
+    [["harmonize"], ["complete", "--keep", 8], ["infill", "--from", 4, "--to", 8], ["vary"]],
+    ids=lambda asked: asked[0],
+)
+def test_a_score_goes_in_wherever_midi_does(asked, ending, tiny, tune, tmp_path, capsys):
+    """What comes out has the output's ending, and the notes that the same piece as MIDI gives."""
+    scores.write(midi.read(tune), tmp_path / f"tune.{ending}", f".{ending}")
+    command, *more = asked
+    made = []
+    score = f"tune.{ending}"
+    for given, out in (("tune.mid", "a.mid"), (score, "b.mid"), (score, "c.musicxml")):
+        asked = [command, tmp_path / given, "-o", tmp_path / out, *more, "--model", tiny, *HOW]
+        assert run(*asked) == 0
+        said = capsys.readouterr().err
+        assert (f"{score}: a score: its notes" in said) == (given == score)
+        made.append(
+            {(n.pitch, n.start // 20, n.end // 20) for n in midi.read(tmp_path / out).notes()}
+        )
+    assert made[0] == made[1] == made[2]
 
 
 def test_standard_input_and_output(tiny, tune, tmp_path, capsys, monkeypatch):

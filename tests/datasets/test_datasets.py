@@ -324,6 +324,84 @@ def test_of_each_file_the_parts_that_are_asked_for_are_learned(tmp_path, capsys)
         folders.load(tmp_path, parts="harp", progress=False)
 
 
+SCORE = """<score-partwise><part-list>
+<score-part id="V"><part-name>Voice</part-name></score-part>
+<score-part id="P"><part-name>Piano</part-name></score-part></part-list>
+<part id="V"><measure><attributes><divisions>1</divisions></attributes>
+<note><pitch><step>C</step><octave>5</octave></pitch><duration>4</duration></note></measure></part>
+<part id="P"><measure><attributes><divisions>1</divisions></attributes>
+<note><pitch><step>C</step><octave>3</octave></pitch><duration>4</duration></note></measure></part>
+</score-partwise>"""
+
+
+@pytest.fixture
+def songs(tmp_path, monkeypatch):
+    """A folder with a score, a broken one and a MIDI file, and an empty cache."""
+    monkeypatch.setenv("BINOLAB_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "songs"
+    write(folder / "a.mid", 60)
+    (folder / "b.musicxml").write_text(SCORE)
+    (folder / "c.xml").write_text(SCORE[:-40])
+    return folder
+
+
+def test_scores_are_read_beside_midi_files(songs, capsys):
+    found = folders.load(songs, low=40, pitches=40, progress=False)
+    assert [p.name for p in found] == ["a.mid", "b.musicxml"]
+    assert found[1].roll.any(1).nonzero()[0].tolist() == [8, 32] and found[1].roll.shape[1] == 96
+    assert list(found.skipped) == ["c.xml"] and "c.xml: not a read" in capsys.readouterr().err
+    found = folders.load(songs, low=40, pitches=40, parts="piano", progress=False)
+    assert [p.roll.any(1).nonzero()[0].tolist() for p in found] == [[20], [8]]
+
+
+def test_a_score_is_parsed_once_whatever_its_name(songs, tmp_path, monkeypatch):
+    before = folders.load(songs, progress=False)
+    (kept,) = (tmp_path / "cache" / "scores").iterdir()
+    (songs / "b.musicxml").rename(songs / "d.xml")
+    with monkeypatch.context() as patch:
+        patch.setattr(folders.musicxml, "to_midi", lambda _: pytest.fail("parsed again"))
+        (songs / "c.xml").unlink()
+        after = folders.load(songs, progress=False)
+        assert [p.name for p in after] == ["a.mid", "d.xml"]
+        assert all(np.array_equal(a.roll, b.roll) for a, b in zip(before, after, strict=True))
+    sound = kept.read_bytes()
+    for damage in (b"", sound[:30]):
+        kept.write_bytes(damage)
+        assert len(folders.load(songs, progress=False)) == 2 and kept.read_bytes() == sound
+    (songs / "d.xml").write_text(SCORE.replace("<step>C", "<step>D"))  # another score
+    changed = folders.load(songs, low=40, pitches=40, progress=False)[1].roll
+    assert changed.any(1).nonzero()[0].tolist() == [10, 34]
+    assert len(list(kept.parent.iterdir())) == 2
+    monkeypatch.setattr(folders, "PARSER", folders.PARSER + 1)
+    folders.load(songs, progress=False)
+    assert len(list(kept.parent.iterdir())) == 3
+
+
+def test_a_cache_that_cannot_be_written_hinders_nothing(songs, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("BINOLAB_CACHE", str(tmp_path / "file"))
+    assert len(folders.load(songs, progress=False)) == 2
+
+
+def test_a_piece_that_is_there_as_midi_and_as_a_score_is_learned_once(songs, capsys):
+    """Else one could be learned and the other held out."""
+    (songs / "a.mxl").write_text(SCORE)
+    (songs / "b.xml").write_text(SCORE)
+    found = folders.load(songs, progress=False)
+    assert [p.name for p in found] == ["a.mid", "b.musicxml"]
+    assert "is the same piece as a.mid" in found.skipped["a.mxl"]
+    assert "is the same piece as b.musicxml" in found.skipped["b.xml"]
+    (songs / "a.mid").write_bytes(b"broken")
+    assert "a.mxl" in [p.name for p in folders.load(songs, progress=False)]
+
+
+def test_scores_are_read_on_all_cores(songs):
+    files = [songs / "b.musicxml", songs / "a.mid"] * 2
+    one, two = (folders.scan_all(files, progress=False, jobs=jobs) for jobs in (1, 2))
+    assert all(np.array_equal(a.notes, b.notes) for a, b in zip(one, two, strict=True))
+    assert [s.span for s in two] == [(48, 72), (60, 60)] * 2
+
+
 def test_a_data_set_of_ours_has_no_parts_to_choose():
     with pytest.raises(ValueError, match="`parts`: for folders; chorales"):
         datasets.load("chorales", parts="piano")
