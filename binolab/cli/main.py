@@ -1,4 +1,4 @@
-"""The command line: a MIDI file in, a MIDI file out.
+"""The command line: a MIDI file or a score in, and the same out.
 
 A fault is one line on the error stream and exit status 2, before anything is written.
 """

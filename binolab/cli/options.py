@@ -83,8 +83,9 @@ VARY: Table = [
 ]  # fmt: skip
 PEDAL = ("--pedal", FLAG, "heed the sustain pedal")
 PIECE: Table = [
-    ("piece", {}, "MIDI file, or - for standard input; all in it that is no note to be written is "
-     "kept as it is"),
+    ("piece", {}, "MIDI file, or score (.musicxml, .mxl), or - for standard input; all in a MIDI "
+     "file that is no note to be written is kept as it is; of a score, its notes, names, meters, "
+     "keys and tempi"),
     ("--at", {"metavar": "BEAT"}, "where to begin: a beat, from 0, or a bar as bar:9; then the "
      "model's window is worked on, or --beats (default: the whole piece)"),
     ("--beats", NUMBER, "how many beats from there; complete writes on until there are so many"),
@@ -126,7 +127,8 @@ SEED = ("--seed", {"type": seed, "default": 0}, "same seed, same draws")
 DATA = {"metavar": "chorales|maestro[:ROOT]|FOLDER"}
 DATA_HELP = (
     "Bach's chorales; MAESTRO, from the folder ROOT of its archive or else from the cache; or a "
-    "folder of MIDI files, of which every tenth is held out: a file of more than 10,000 beats, or "
+    "folder of MIDI files and scores (.musicxml, .xml, .mxl), of which every tenth is held out: a "
+    "file of more than 10,000 beats, or "
     "with 256 in which no note begins, is left out"
 )
 PRESET_HELP = (
@@ -195,7 +197,7 @@ COMMANDS: list[tuple[str, Table, str, str]] = [  # name, options, help, an examp
      "melody.mid -o out.mid"),
     ("vary", PIECE + VARY + WRITES, "write a variation of a piece",
      "piece.mid -o out.mid --strength 0.75"),
-    ("train", TRAIN, "train a model on Bach's chorales, on MAESTRO or on a folder of MIDI files",
+    ("train", TRAIN, "train a model on Bach's chorales, on MAESTRO or on a folder of files",
      "--data my_midi/ --out runs/mine --minutes 30"),
     ("evaluate", EVALUATE, "measure what a model writes beside held-out music",
      "--model best --n 32 --steps 20 -o best-quality"),

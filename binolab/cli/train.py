@@ -1,4 +1,4 @@
-"""``binolab train``: a model from chorales, MAESTRO or a folder of MIDI files.
+"""``binolab train``: a model from chorales, MAESTRO or a folder of MIDI files and scores.
 
 `training.loop.train` makes the weights, `results` what lies beside them.
 

@@ -2,9 +2,10 @@
 
     binolab.harmonize("melody.mid", "out.mid", seed=1)
 
-The file is edited: every event of it stands in the result as it stood, but for the notes in the
+A MIDI file is edited: every event of it stands in the result as it stood, but for the notes in the
 cells that were to be written. New notes come on tracks of their own, one for each voice, or on the
-piece's own tracks (`Job.placed` says when).
+piece's own tracks (`Job.placed` says when). A score is read as the MIDI that it sounds
+like (`music.musicxml`), and that is edited.
 
 Chapters: 12 *Completing and infilling*, 13 *Harmonizing*, 14 *Variations*, 17 *Longer*.
 """
@@ -100,9 +101,9 @@ def complete(
     Parameters
     ----------
     piece
-        A MIDI file, its bytes, or a `PrettyMIDI`.
+        A MIDI file or a score (.musicxml, .mxl), its bytes, or a `PrettyMIDI`.
     out
-        A MIDI file to write, or a binary file that is open; by default nothing is written.
+        A file to write, as for `generate`; by default nothing is written.
     keep : beats to keep, counted from `at`; by default, where `beats` is given, all of them.
     where : see `Where`. The piece is written until it has `beats`; what it held after `keep` is
         replaced. By default it keeps its length, and has at least that of the model's window.

@@ -4,7 +4,7 @@
     maestro    recorded performances of piano music
     archive    MAESTRO's files and its list, fetched and read
     titles     which work a title names
-    folders    any folder of MIDI files
+    folders    any folder of MIDI files and scores
     pieces     what all of these are made of, and where parsed ones are kept
 
 A data set of your own is a module with a function ``data``, as these have, and a line in `NAMED`.
@@ -39,12 +39,12 @@ NAMED = {
 
 
 def load(name: str | Path, *, parts: str = ALL, **options) -> Data:
-    """The music that a name means: a data set, or a folder of MIDI files.
+    """The music that a name means: a data set, or a folder of MIDI files and scores.
 
     Parameters
     ----------
     name
-        ``chorales``, ``maestro``, ``maestro:ROOT``, or a folder of MIDI files. A folder that is
+        ``chorales``, ``maestro``, ``maestro:ROOT``, or a folder of files. A folder that is
         there is meant before a data set of its name.
     parts
         Which parts of the files of a folder: "all", a name as "piano", or programs as "0-7"

@@ -5,7 +5,8 @@
     midi       MIDI files read: within limits, mended where they are damaged
     meter      where the beats of a file are
     parts      which instrument plays what, and those that are asked for
-    scores     scores that music21 reads (MusicXML and more)
+    musicxml   scores read as MIDI
+    scores     scores of music21 as rolls, and MIDI written as a score
     notation   notes written as text
     editing    a MIDI file of which some notes are replaced
     keys       which key a roll is in

@@ -78,7 +78,7 @@ def from_midi(
     pedal: bool = False,
     beat: Fraction | None = None,
 ) -> np.ndarray:
-    """Bits of a whole MIDI file, from its first beat to its end, rests kept.
+    """Bits of a whole MIDI file or score, from its first beat to its end, rests kept.
 
     Several tracks are merged and drums left out. Beats are those of the meter (`music.meter`).
 
