@@ -215,15 +215,14 @@ def _timed(measures: Iterable[Measure], starts: Iterable[int]) -> Iterator[Timed
 def spans(timed: Iterable[Timed]) -> list[Span]:
     """The notes of what sounds, given in order of time; those that a tie joins are one.
 
-    Grace notes, chord symbols and what has no pitch are left out.
+    Left out is what has no pitch, or no length: grace notes, chord symbols.
     """
-    from music21.harmony import Harmony
     from music21.note import Note
 
     found: list[Span] = []
     open_: dict[tuple[int, int], int] = {}  # by pitch and end: the note that a tie may make longer
     for start, end, one in timed:
-        if end <= start or isinstance(one, Harmony):
+        if end <= start:
             continue
         for note in getattr(one, "notes", (one,)):
             if not isinstance(note, Note):
@@ -234,8 +233,7 @@ def spans(timed: Iterable[Timed]) -> list[Span]:
                 k = len(found)
                 found.append((pitch, start, end))
             found[k] = (*found[k][:2], end)
-            if tie in ("start", "continue") or (pitch, end) not in open_:
-                open_[pitch, end] = k
+            open_[pitch, end] = k
     return found
 
 

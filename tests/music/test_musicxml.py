@@ -290,6 +290,12 @@ def test_meters_keys_and_tempi_come_where_they_change():
     assert tempi == [(0, 600_000), (4, 1_000_000)]
 
 
+def test_of_parts_that_tell_two_tempi_at_once_the_first_holds():
+    tempi = ('<sound tempo="60"/>', '<sound tempo="120"/>')
+    data = score(*((VOICE, [tempo + signs() + note("C4", 4)]) for tempo in tempi))
+    assert midi.read(data).metas(midi.TEMPO_META) == [(0, (10**6).to_bytes(3, "big"))]
+
+
 def test_parts_that_leave_bars_empty_stay_together():
     data = score(
         (VOICE, [signs(3), "", note("C5", 3)]),
@@ -339,10 +345,12 @@ def test_a_score_is_told_by_its_bytes(tmp_path):
 def test_a_compressed_score_is_the_one_that_its_container_names():
     assert notes(zipped()) == [(60, 0, 4)]
     assert notes(zipped("a.musicxml", container=False)) == [(60, 0, 4)]
-    file = io.BytesIO(zipped("real.xml"))
-    with zipfile.ZipFile(file, "a") as archive:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("first.xml", lone(signs() + note("D4", 4)))
-    assert notes(file.getvalue()) == [(60, 0, 4)]
+        archive.writestr("R&B.xml", lone(signs() + note("E4", 4)))
+        archive.writestr("META-INF/container.xml", "<rootfile full-path='R&amp;B.xml'/>")
+    assert notes(file.getvalue()) == [(64, 0, 4)]
 
 
 ENTITY = b'<!DOCTYPE score-partwise [<!ENTITY a "%s">]>'
@@ -380,3 +388,14 @@ def test_what_is_no_score_is_refused_in_one_line(name, tmp_path):
     with pytest.raises(midi.MidiError, match=says) as caught:
         midi.read(path)
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
+
+
+def test_of_a_bomb_no_more_is_unpacked_than_is_read(monkeypatch):
+    asked, read = [], zipfile.ZipExtFile.read
+    monkeypatch.setattr(musicxml, "BYTES", 1000)
+    monkeypatch.setattr(
+        zipfile.ZipExtFile, "read", lambda file, n=-1: asked.append(n) or read(file, n)
+    )
+    with pytest.raises(midi.MidiError, match="1,000 bytes of text"):
+        midi.read(zipped(text=b" " * 10_000))
+    assert asked and all(0 < n <= 100_000 for n in asked) and asked[-1] == 1001
