@@ -1017,6 +1017,8 @@ def test_evaluate_faults_come_before_work(model, tmp_path, capsys, monkeypatch):
         (["-o", out, *sound, "--steps", 0], "--steps must be 1"),
         (["-o", out, *sound, "--device", "abacus"], "--device"),
         (["-o", out, "--data", data, "--model", "nobody"], "no such model"),
+        (["-o", out, *sound, "--parts", "7-0"], "--parts must be all"),
+        (["-o", out, "--model", model, "--parts", "piano"], "--parts: for folders"),
         (["-o", out, "--model", model, "--data", tmp_path / "none"], "no such folder"),
         (["-o", out, "--model", model, "--data", one], "one piece cannot be held out"),
         (["-o", out, "--model", model, "--data", few], "too little music"),
