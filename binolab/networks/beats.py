@@ -136,7 +136,7 @@ class BeatTransformer(Transformer):
                 f"{self.pitches} pitches, and columns in multiples of {self.stride}"
             )
         alpha_bar_t = torch.as_tensor(alpha_bar_t, device=x_t.device).float().expand(B)
-        evidence = kernel.evidence(x_t, alpha_bar_t.clamp(0, 1 - 1e-6), self.prior)
+        evidence = kernel.evidence(x_t, alpha_bar_t.clamp(0.0, 1 - 1e-6), self.prior)
         if known is not None:
             evidence = torch.where(known, (2 * x_t - 1) * CERTAIN, evidence)
         rest = torch.logit(self.prior)
