@@ -15,7 +15,7 @@ HTML    := _build/html
 INSTALL := install -c constraints.txt -e ".[book,test]"
 
 # What a page is made of; a change to any of it rebuilds the book.
-SOURCES := _config.yml $(shell find book binolab -type f \
+SOURCES := _config.yml data/best.safetensors scripts/export_onnx.py scripts/offline.py $(shell find book binolab -type f \
              -not -path '*/.*' -not -path '*/__pycache__/*' 2>/dev/null)
 
 PYTEST := $(BIN)/python -m pytest -n 2
@@ -25,7 +25,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=300 \
          --nbval-sanitize-with tests/nbval.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help book check test explore fuzz execute remake vendor clean
+.PHONY: help book check test explore fuzz execute remake vendor bundle clean
 .DELETE_ON_ERROR:
 
 help:
@@ -36,6 +36,7 @@ help:
 	@echo "make fuzz      broken and hostile files, for MINUTES=10"
 	@echo "make execute   run the chapters anew and store what they show"
 	@echo "make vendor    fetch anew the scripts and fonts that the pages load (needs npm)"
+	@echo "make bundle    after changes in book/play: make its script anew (needs npm)"
 	@echo "make remake    after new weights: all tables, pictures and chapters; about two hours"
 	@echo "make clean     remove what was built; .venv stays"
 
@@ -53,6 +54,8 @@ book: $(HTML)/.built
 
 $(HTML)/.built: $(STAMP) $(SOURCES)
 	$(BIN)/jupyter-book build book -W -n --keep-going --all
+	$(BIN)/python scripts/export_onnx.py
+	$(BIN)/python scripts/offline.py
 	touch $@
 
 check: $(STAMP)
@@ -81,6 +84,9 @@ execute: $(STAMP)
 
 vendor: $(STAMP)
 	$(BIN)/python scripts/vendor.py
+
+bundle: $(STAMP)
+	$(BIN)/python scripts/bundle.py
 
 # After new weights: every table, figure and sound that rests on them. Stopped, it goes on where it
 # was in the longest (`steps`, `longer`).

@@ -102,8 +102,11 @@ def pack(proto: onnx.ModelProto) -> onnx.ModelProto:
         elif weight.ndim == 2:
             outputs = 0 if any(a.name == "transB" and a.i for a in node.attribute) else 1
             whole, scale = eight_bits(weight, outputs)
-            parts = {f"{name}_8": whole, f"{name}_scale": scale.ravel()}
-            unpack.append(helper.make_node("DequantizeLinear", list(parts), [name], axis=outputs))
+            parts = {f"{name}_8": whole, f"{name}_scale": scale}
+            # Not DequantizeLinear: a runtime would take it for leave to compute in eight bits.
+            cast = f"{name}_whole"
+            unpack.append(helper.make_node("Cast", [f"{name}_8"], [cast], to=TensorProto.FLOAT))
+            unpack.append(helper.make_node("Mul", [cast, f"{name}_scale"], [name]))
         else:
             continue
         proto.graph.initializer.remove(tensor)

@@ -18,6 +18,7 @@ import tempfile
 from importlib.metadata import files
 from pathlib import Path
 
+import offline
 from fontTools.ttLib import TTFont  # matplotlib brings it
 
 FIGURES = Path(__file__).parents[1] / "binolab" / "show" / "fonts"
@@ -25,6 +26,7 @@ EXTRA = Path(__file__).parents[1] / "book" / "_extra"
 # The widgets' manager looks for its icons below the page, at the path of its own package.
 MANAGER = "@jupyter-widgets/html-manager/dist"
 FONTS = "vendor/fonts"
+RUNTIME = "vendor/onnxruntime-web"
 FOLDERS = ("vendor", "@jupyter-widgets")
 
 # npm package, version, what it is for, {file in the package (a trailing / means a folder): name}.
@@ -91,6 +93,12 @@ PACKAGES = [
             "LICENSE": f"{FONTS}/LICENSE-source-sans",
         },
     ),
+    (
+        "onnxruntime-web",
+        "1.22.0",  # of 1.30 the wasm is a quarter larger
+        "runs the model of the page Play",
+        {f"dist/{name}": f"{RUNTIME}/{name}" for name in offline.RUNTIME},
+    ),
 ]
 
 
@@ -139,12 +147,17 @@ def main():
         # the package comes without its licence; ipywidgets, of the same project, has it
         licence = next(f for f in files("ipywidgets") if f.name == "LICENSE").read_binary()
         (new / MANAGER / "LICENSE").write_bytes(licence)
+        # and onnxruntime's Python package has the texts that its package for the web lacks
+        for text, name in ("LICENSE", "LICENSE"), ("ThirdPartyNotices.txt", "LICENSE-of-parts"):
+            licence = next(f for f in files("onnxruntime") if f.name == text).read_binary()
+            (new / RUNTIME / name).write_bytes(licence)
         # Font Awesome's names the licence of its fonts; the text of that is in another font's
         ofl = (new / FONTS / "LICENSE-source-serif").read_text(encoding="utf-8")
         with open(new / MANAGER / "LICENSE-font-awesome", "a", encoding="utf-8") as opened:
             opened.write("\n" + ofl[ofl.index("---------") :])
         rows["requirejs"][-1].append("vendor/requirejs/LICENSE")
         rows["@jupyter-widgets/html-manager"][-1].append(f"{MANAGER}/LICENSE")
+        rows["onnxruntime-web"][-1] += [f"{RUNTIME}/LICENSE", f"{RUNTIME}/LICENSE-of-parts"]
         lines = [
             f"| {' | '.join(row)} | " + ", ".join(f"`{name}`" for name in names) + " |"
             for *row, names in rows.values()

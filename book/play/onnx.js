@@ -11,10 +11,7 @@ import { sigmoid } from "./kernel.js";
  * @returns {Promise<{logits: Function, network: Function}>} both take x_t, alpha_bar_t and known
  */
 export async function load(ort, file, card) {
-  const session = await ort.InferenceSession.create(file, {
-    executionProviders: ["wasm"],
-    extra: { session: { disable_quant_qdq: "1" } }, // weights are unpacked once, not in each call
-  });
+  const session = await ort.InferenceSession.create(file, { executionProviders: ["wasm"] });
   const dims = [1, card.kinds, card.pitches, card.columns];
   const logits = async (x_t, alpha_bar_t, known) => {
     const answer = await session.run({

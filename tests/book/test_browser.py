@@ -6,12 +6,9 @@ builds the book first.
 
 import os
 import re
-import shutil
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import browser
 import pytest
 import yaml
 
@@ -25,43 +22,16 @@ KNOWN = ("THEBE_JS_URL", "invalid theme mode")
 if not (HTML / "index.html").exists():
     pytest.skip("no book: run `make book`", allow_module_level=True)
 api = pytest.importorskip("playwright.sync_api")
-
-
-def chromium():
-    """The path of a Chromium: one that is named, the machine's, playwright's own; or None."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if found is None:
-        with api.sync_playwright() as play:
-            own = play.chromium.executable_path
-        found = own if Path(own).exists() else None
-    return found
-
-
 pytestmark = pytest.mark.slow
-CHROMIUM = chromium()
-if CHROMIUM is None:
-    pytest.skip(
-        "no Chromium to try the pages in: `.venv/bin/playwright install chromium` gets one; or "
-        "name yours in the variable CHROMIUM",
-        allow_module_level=True,
-    )
+if browser.chromium() is None:
+    pytest.skip(browser.MISSING, allow_module_level=True)
 
 
 @pytest.fixture(scope="module")
 def address():
     """The built book served on this machine."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"  # one connection for many files
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=HTML))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+    with browser.served(HTML) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +42,8 @@ def phone(address):
     `strangers`.
     """
     with api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(
+        opened = browser.launch(play)
+        page = opened.new_page(
             viewport={"width": 390, "height": 844},
             reduced_motion="reduce",  # what moves by itself stands still
         )
@@ -96,7 +66,7 @@ def phone(address):
         page.on("pageerror", lambda error: fault(str(error)))
         page.on("response", lambda r: r.status >= 400 and fault(f"{r.status} {r.url}"))
         yield page
-        browser.close()
+        opened.close()
 
 
 @pytest.fixture(scope="module", params=PAGES)
