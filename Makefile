@@ -64,7 +64,8 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(PYTEST) --dist worksteal -m "not slow" tests
 
-LONG := tests/book/test_browser.py $(addprefix tests/training/test_,training.py faults.py distributed.py)
+LONG := tests/book/test_browser.py tests/play/test_engine.py \
+        $(addprefix tests/training/test_,training.py faults.py distributed.py)
 
 # What takes longest comes first, so that both workers end together.
 test: $(STAMP) $(HTML)/.built

@@ -2,9 +2,9 @@
 
     make bundle
 
-esbuild comes from npm by its version. The worker is bundled first, and then is a text in the
-script of the page: from file:// a page cannot load a worker by address. The first line of the script
-holds a hash of the sources, and a test compares it.
+esbuild comes from npm by its version. The worker is bundled first and becomes a text in the script
+of the page: from file:// a page cannot load a worker by its address. The first line of the script
+holds a hash of the sources, which a test compares.
 """
 
 from __future__ import annotations

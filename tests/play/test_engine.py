@@ -25,7 +25,6 @@ ROOT = Path(__file__).parents[2]
 EXTRA = ROOT / "book" / "_extra"
 sys.path.insert(0, str(ROOT / "scripts"))
 export_onnx = pytest.importorskip("export_onnx", exc_type=ImportError)
-import bundle  # noqa: E402
 import offline  # noqa: E402
 
 CLEAR = 6  # log-odds: beyond it a float holds too little of 1 - p to compare logits
@@ -104,17 +103,12 @@ def test_rounded_weights_say_nearly_the_same(model, level, seed):
     assert 0 < (expected(model, case).sigmoid() - exact).abs().max() < 0.02
 
 
-def test_the_script_is_that_of_the_sources():
-    first = bundle.BUNDLE.read_text().partition("\n")[0]
-    assert first == bundle.banner(), "run `make bundle`"
-
-
 # --- the browser ---------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module", params=["file", "http"])
 def page(request, site):
-    """A page that has loaded the model, by either way; what it asked of others is in `strangers`."""
+    """A page that has loaded the model, either way; what it asked of others is in `strangers`."""
     api = pytest.importorskip("playwright.sync_api")
     if browser.chromium() is None:
         pytest.skip(browser.MISSING)
