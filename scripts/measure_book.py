@@ -195,7 +195,8 @@ def rows(html=HTML):
     yield Row("heaviest page, with its pictures", f"{weight(heaviest) / 1e6:.2f} MB "
               f"({heaviest.path.stem})", "< 1.5 MB", weight(heaviest) < 1.5e6)  # fmt: skip
     size = sum(path.stat().st_size for path in html.rglob("*") if path.is_file())
-    yield Row("site", f"{size / 1e6:.1f} MB", "< 40 MB", size < 40e6)
+    # 27 MB are the model and its runtime for the page Play, loaded only when asked for
+    yield Row("site", f"{size / 1e6:.1f} MB", "< 64 MB", size < 64e6)
 
     built = (html / ".built").exists()  # the build ends at a warning, the stamp is written last
     yield Row("warnings", "0 (the build stops at one)" if built else "not measured", "0",
