@@ -32,7 +32,11 @@ export function forwardProbability(x0, alpha_bar_t, prior) {
 export function posterior(x_t, x0, alpha_bar_s, alpha_bar_t, prior) {
   const [one, zero] = likelihood(x_t, alpha_bar_t / alpha_bar_s, prior); // e_1, e_0
   const given = (bit) =>
-    forwardProbability(x_t.map(() => bit), alpha_bar_s, prior).map((u, i) => {
+    forwardProbability(
+      x_t.map(() => bit),
+      alpha_bar_s,
+      prior,
+    ).map((u, i) => {
       const total = one[i] * u + zero[i] * (1 - u); // = q(x_t | x_0)
       // An x_0 that x_t rules out has no posterior: any will do.
       return total > 0 ? (one[i] * u) / total : u;
@@ -44,7 +48,11 @@ export function posterior(x_t, x0, alpha_bar_s, alpha_bar_t, prior) {
 /** q(x_t | x_s = 1) and q(x_t | x_s = 0), where a bit is kept with chance `alpha_bar`. */
 export function likelihood(x_t, alpha_bar, prior) {
   return [1, 0].map((bit) => {
-    const p = forwardProbability(x_t.map(() => bit), alpha_bar, prior);
+    const p = forwardProbability(
+      x_t.map(() => bit),
+      alpha_bar,
+      prior,
+    );
     return x_t.map((x, i) => x * p[i] + (1 - x) * (1 - p[i]));
   });
 }

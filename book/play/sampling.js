@@ -53,7 +53,10 @@ export async function sample(network, x_T, alpha_bar, { step, corrector }, optio
 export function xorMask(t, x_t, x0_hat, x_T, alpha_bar, prior, rng) {
   const beta_t = (1 - alpha_bar[t - 1]) / (1 - alpha_bar.at(-1));
   const delta = x_T.map((x, i) => Number(x !== x0_hat[i])); // δ = x_T ⊕ x̂_0
-  const mask = kernel.bernoulli(delta.map((delta) => delta * beta_t), rng); // mask ~ B(δ β_t)
+  const mask = kernel.bernoulli(
+    delta.map((delta) => delta * beta_t),
+    rng,
+  ); // mask ~ B(δ β_t)
   return x0_hat.map((x0, i) => x0 * (1 - mask[i]) + x_T[i] * mask[i]);
 }
 

@@ -91,7 +91,10 @@ function* assigned(notes, given, last, P, L) {
         const ways = [[cost(i, free[j]) + then[0], [i, ...then[1]], [free[j], ...then[2]]]];
         if (notesLeft > voicesLeft) ways.push(best(i + 1, j));
         if (voicesLeft > notesLeft) ways.push(best(i, j + 1));
-        seen.set(key, ways.reduce((a, b) => (less(b.flat(), a.flat()) ? b : a)));
+        seen.set(
+          key,
+          ways.reduce((a, b) => (less(b.flat(), a.flat()) ? b : a)),
+        );
       }
       return seen.get(key);
     };

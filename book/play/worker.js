@@ -56,9 +56,10 @@ class Stopped extends Error {}
 
 /** Let other messages in. */
 const { port1, port2 } = new MessageChannel();
+port1.start();
 const turn = () =>
   new Promise((done) => {
-    port1.onmessage = done;
+    port1.addEventListener("message", done, { once: true });
     port2.postMessage(null);
   });
 

@@ -35,9 +35,16 @@ const standIn =
   async (x_t, alpha_bar_t, known) =>
     x_t.map((x, i) => {
       const [p, c] = [Math.floor(i / C) % P, i % C];
-      const near = [p && x_t[i - C], p + 1 < P && x_t[i + C], c && x_t[i - 1], c + 1 < C && x_t[i + 1]];
+      const near = [
+        p && x_t[i - C],
+        p + 1 < P && x_t[i + C],
+        c && x_t[i - 1],
+        c + 1 < C && x_t[i + 1],
+      ];
       const count = 1 + 2 * x + near.reduce((sum, bit) => sum + Number(bit), 0) + known[i];
-      return Math.fround((count / (exclusive ? 8 * P : 8)) * (0.5 + Math.round(256 * alpha_bar_t) / 512));
+      return Math.fround(
+        (count / (exclusive ? 8 * P : 8)) * (0.5 + Math.round(256 * alpha_bar_t) / 512),
+      );
     });
 
 async function made(prompt, card, draws, given, options) {
@@ -54,7 +61,8 @@ async function made(prompt, card, draws, given, options) {
 const tasks = {
   step: (x, beta_t, prior, u) => kernel.step(floats(x), beta_t, floats(prior), recorded([u])),
   forward: (x, level, prior, u) => kernel.forward(floats(x), level, floats(prior), recorded([u])),
-  posterior: (x_t, x0, s, t, prior) => kernel.posterior(floats(x_t), floats(x0), s, t, floats(prior)),
+  posterior: (x_t, x0, s, t, prior) =>
+    kernel.posterior(floats(x_t), floats(x0), s, t, floats(prior)),
   evidence: (x_t, level, prior) => kernel.evidence(floats(x_t), level, floats(prior)),
   leaveOneOut: (h, x_t, level, prior) =>
     kernel.leaveOneOut(floats(h), floats(x_t), level, floats(prior)),

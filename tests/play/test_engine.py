@@ -116,16 +116,18 @@ def page(request, site):
         opened = browser.launch(play)
         page = opened.new_page()
         root = http if request.param == "http" else site.as_uri()
-        page.strangers, page.faults = [], []
+        page.strangers, page.faults, page.asked = [], [], []
 
         def refuse(route):
             page.strangers.append(route.request.url)
             route.abort()
 
         page.route(re.compile(f"^(?!{re.escape(root)}|data:|blob:)"), refuse)
+        page.on("request", lambda r: page.asked.append(r.url.removeprefix(f"{root}/")))
         page.on("console", lambda m: m.type == "error" and page.faults.append(m.text))
         page.on("pageerror", lambda error: page.faults.append(str(error)))
         page.goto(f"{root}/index.html")
+        page.first = [name for name in page.asked if name != "favicon.ico"]
         start = time.perf_counter()
         page.shares = page.evaluate(
             """async () => {
@@ -156,6 +158,13 @@ def paint(page, x_known, known, stop_at=None, **options):
     given = [array.ravel().astype(int).tolist() for array in (x_known, known)]
     given = dict(zip(("x_known", "known"), given), options=options, stopAt=stop_at)
     return page.evaluate(PAINT, given)
+
+
+def test_the_model_is_loaded_only_when_asked_for_and_in_one_way(page, request):
+    assert page.first == ["index.html", "play/play.js"]
+    found = [name for name in page.asked if name.startswith(("play/model", "vendor"))]
+    scripts = "" if request.node.callspec.params["page"] == "http" else ".js"
+    assert sorted(found) == sorted(f"{name}{scripts}" for name in offline.FILES)
 
 
 def test_progress_is_told(page):
@@ -208,6 +217,21 @@ def test_writing_stops_at_once_and_begins_again(page, model):
     answer = paint(page, nothing, nothing, steps=100, seed=1, stop_at=3)
     assert answer["made"] is None and len(answer["steps"]) <= 4
     assert paint(page, nothing, nothing, steps=2, seed=1)["made"]
+
+
+def test_what_is_asked_for_last_is_written(page, model):
+    made = page.evaluate(
+        """async cells => {
+            const [x, known] = [new Float32Array(cells), new Uint8Array(cells)];
+            const paint = seed => engine.paint(x, known, {steps: 4, seed});
+            const late = new Promise((_, fail) => setTimeout(fail, 60_000, new Error("no answer")));
+            const made = await Promise.race([Promise.all([1, 2, 3].map(paint)), late]);
+            const alone = await paint(3);
+            return [...made.slice(0, 2), made[2].roll.join() === alone.roll.join()];
+        }""",
+        model.pitches * model.length,
+    )
+    assert made == [None, None, True]
 
 
 def test_a_fault_is_told(page, model):
