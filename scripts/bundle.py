@@ -1,10 +1,11 @@
-"""Make the one script of the page Play from the modules in book/play.
+"""Make the scripts of the model in the page from the modules in book/play.
 
     make bundle
 
-esbuild comes from npm by its version. The worker is bundled first and becomes a text in the script
-of the page: from file:// a page cannot load a worker by its address. The first line of the script
-holds a hash of the sources, which a test compares.
+play.js is the model alone, page.js the page Play with the model in it, page.css how it looks.
+esbuild comes from npm by its version. The worker is bundled first and becomes a text in the
+scripts: from file:// a page cannot load a worker by its address. The first line of each file holds
+a hash of the sources, which a test compares.
 """
 
 from __future__ import annotations
@@ -16,15 +17,22 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ROOT / "book" / "play"
-BUNDLE = ROOT / "book" / "_extra" / "play" / "play.js"
+EXTRA = ROOT / "book" / "_extra"
+BUNDLES = {  # of which module each is made
+    EXTRA / "play" / "play.js": SOURCES / "index.js",
+    EXTRA / "play" / "page.js": SOURCES / "ui" / "page.js",
+}
+STYLES = EXTRA / "play" / "page.css"  # comes with page.js
+MIDI = EXTRA / "vendor" / "midi-file" / "index.js"
 ESBUILD = "esbuild@0.28.2"
 
 
 def banner() -> str:
-    """The first line of the script, which names its sources by their hash."""
+    """The first line of each file, which names its sources by their hash."""
     digest = hashlib.sha256()
-    for path in sorted(SOURCES.glob("*.js")):
-        digest.update(f"{path.name}\n{path.read_text(encoding='utf-8')}\n".encode())
+    for path in sorted(path for path in SOURCES.rglob("*") if path.suffix in (".js", ".css")):
+        name = path.relative_to(SOURCES).as_posix()
+        digest.update(f"{name}\n{path.read_text(encoding='utf-8')}\n".encode())
     return f"/* Made of book/play by `make bundle`; do not edit. sources: {digest.hexdigest()} */"
 
 
@@ -40,10 +48,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         worker = Path(folder) / "worker.txt"
         esbuild(SOURCES / "worker.js", worker)
-        text = f"--alias:worker-source={worker}", "--loader:.txt=text"
-        name = "--global-name=binolab"
-        esbuild(SOURCES / "index.js", BUNDLE, *text, name, f"--banner:js={banner()}")
-    print(f"{BUNDLE.relative_to(ROOT)}: {BUNDLE.stat().st_size / 1e3:.0f} kB")
+        parts = f"--alias:worker-source={worker}", "--loader:.txt=text", f"--alias:midi-file={MIDI}"
+        first = f"--banner:js={banner()}", f"--banner:css={banner()}"
+        for target, source in BUNDLES.items():
+            name = ["--global-name=binolab"] if target.stem == "play" else []
+            esbuild(source, target, *name, *parts, *first)
+    for path in (*BUNDLES, STYLES):
+        print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1e3:.0f} kB")
 
 
 if __name__ == "__main__":

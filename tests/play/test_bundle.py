@@ -1,13 +1,14 @@
-"""The script that the page loads is that of the modules in book/play."""
+"""What the pages load is that of the modules in book/play."""
 
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_script_is_that_of_the_sources(monkeypatch):
+def test_the_scripts_are_those_of_the_sources(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "scripts")
     import bundle
 
-    first = bundle.BUNDLE.read_text().partition("\n")[0]
-    assert first == bundle.banner(), "run `make bundle`"
+    for path in (*bundle.BUNDLES, bundle.STYLES):
+        first = path.read_text(encoding="utf-8").partition("\n")[0]
+        assert first == bundle.banner(), "run `make bundle`"

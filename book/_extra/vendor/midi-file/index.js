@@ -1,0 +1,2 @@
+exports.parseMidi = require('./lib/midi-parser')
+exports.writeMidi = require('./lib/midi-writer')

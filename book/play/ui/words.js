@@ -1,0 +1,75 @@
+/** The words of the page that are chosen from: actions, samplers, tools and keys. */
+
+/** What is to be done: the name, the big button, and one line on it. */
+export const ACTIONS = {
+  harmonize: {
+    text: "Harmonize",
+    button: "Harmonize",
+    line: "Your melody stays. The model writes the voices below it.",
+  },
+  complete: {
+    text: "Complete",
+    button: "Complete",
+    line: "Your beginning stays. The model writes how it goes on.",
+  },
+  infill: {
+    text: "Infill",
+    button: "Fill the hole",
+    line: "Both sides stay. The model writes what lies between.",
+  },
+  vary: {
+    text: "Vary",
+    button: "Vary",
+    line: "The model blurs the piece and makes it clear again, another way.",
+  },
+  write: {
+    text: "Write",
+    button: "Write",
+    line: "The model writes four bars from nothing.",
+  },
+};
+
+/** How x_{t-1} is drawn, with one line on each. */
+export const SAMPLERS = {
+  refreshed: ["Refreshed (default)", "Bayes’ rule, but three cells in ten are drawn afresh."],
+  posterior: ["Exact posterior", "Bayes’ rule in each step. What was wrong early may stay."],
+  xor: ["XOR mask", "The paper’s Algorithm 1: part of the first noise is put back."],
+  naive: ["Naive", "The guess is blurred afresh in each step. It forgets what it had."],
+};
+
+/** What a pointer does on the roll. */
+export const TOOLS = {
+  draw: { text: "Draw", title: "Draw, move and lengthen notes" },
+  erase: { text: "Erase", title: "Erase notes" },
+  free: { text: "Free", title: "Paint a rectangle that the model may write" },
+  keep: { text: "Keep", title: "Paint a rectangle that stays" },
+  from: { text: "From here", title: "All from a place on is free" },
+  between: { text: "Between", title: "All between two places is free" },
+};
+
+/** How long a new note is, in columns. */
+export const LENGTHS = { 1: "¼ beat", 2: "½ beat", 4: "1 beat", 6: "1½ beats", 8: "2 beats", 16: "4 beats" };
+
+/** Keys on the roll, and what they do. */
+export const KEYS = [
+  ["Arrows", "Move the cursor"],
+  ["Page up, Page down", "An octave up or down"],
+  [", and .", "A beat back or on"],
+  ["Home, End", "The first or the last column"],
+  ["Enter or Space", "Add a note, or remove the one that is there"],
+  ["Shift + ← →", "Make the note shorter or longer"],
+  ["Alt + arrows", "Move the note"],
+  ["Delete", "Erase the note"],
+  ["S", "Hear the pitch"],
+  ["F, move, F", "Free a rectangle"],
+  ["K, move, K", "Keep a rectangle"],
+  ["[", "All from the cursor on is free"],
+  ["B", "All below the melody is free"],
+  ["A", "Everything is free"],
+  ["N", "Nothing is free"],
+  ["G", "Go: do what the large button says"],
+  ["P", "Play or pause (off the roll: Space)"],
+  ["Ctrl + Z, Ctrl + Shift + Z", "Undo, redo"],
+  ["+ and −", "Larger or smaller cells"],
+  ["H", "Show this list"],
+];

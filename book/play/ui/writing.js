@@ -1,0 +1,49 @@
+/** The model at work: loaded when it is first asked for. */
+
+import { Engine } from "../engine.js";
+import { knownTicks } from "./free.js";
+import { fromMade, toRoll } from "./notes.js";
+
+export class Writing {
+  #root;
+  #loading = null;
+  #engine = null;
+
+  /** @param {string | URL} root the address of the book's folder */
+  constructor(root) {
+    this.#root = root;
+  }
+
+  get loaded() {
+    return this.#engine !== null;
+  }
+
+  /** @param {(share: number) => void} onProgress from 0 to 1 */
+  async load(onProgress) {
+    this.#loading ??= Engine.load(this.#root, onProgress);
+    try {
+      this.#engine = await this.#loading;
+    } catch (error) {
+      this.#loading = null; // the next time may be better
+      throw error;
+    }
+  }
+
+  /**
+   * Write the free cells.
+   *
+   * @param {import("./notes.js").Note[]} notes
+   * @param {Uint8Array} cells what is free
+   * @param {{seed: number, steps: number, sampler: string, strength: number}} options
+   * @param {(step: {t: number, x_t: Float32Array}) => void} onStep
+   * @returns {Promise<import("./notes.js").Note[] | null>} null if it was stopped
+   */
+  async write(notes, cells, options, onStep) {
+    const made = await this.#engine.paint(toRoll(notes), knownTicks(cells), options, onStep);
+    return made && fromMade(made, cells);
+  }
+
+  stop() {
+    return this.#engine?.stop();
+  }
+}
