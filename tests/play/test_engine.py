@@ -6,10 +6,7 @@ are let through.
 
 import json
 import re
-import shutil
-import sys
 import time
-from pathlib import Path
 
 import browser
 import numpy as np
@@ -21,9 +18,6 @@ from binolab.diffusion import kernel, prompting
 from binolab.music import rolls
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[2]
-EXTRA = ROOT / "book" / "_extra"
-sys.path.insert(0, str(ROOT / "scripts"))
 export_onnx = pytest.importorskip("export_onnx", exc_type=ImportError)
 import offline  # noqa: E402
 
@@ -33,18 +27,6 @@ CLEAR = 6  # log-odds: beyond it a float holds too little of 1 - p to compare lo
 @pytest.fixture(scope="module")
 def model():
     return binolab.load("best")
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """What the built book has for the page Play, and a page that loads it."""
-    folder = tmp_path_factory.mktemp("site")
-    for name in "play", "vendor/onnxruntime-web":
-        shutil.copytree(EXTRA / name, folder / name)
-    export_onnx.main(folder / "play")
-    offline.main(folder)
-    (folder / "index.html").write_text('<!doctype html><script src="play/play.js"></script>')
-    return folder
 
 
 def noisy(model, level, seed):

@@ -18,7 +18,7 @@ import { RollView } from "./roll.js";
 import { download, wav } from "./save.js";
 import { Sheet } from "./sheet.js";
 import { Takes } from "./takes.js";
-import { ACTIONS, KEYS, LENGTHS, SAMPLERS, TOOLS } from "./words.js";
+import { ACTIONS, FREE, KEYS, LENGTHS, SAMPLERS, TOOLS } from "./words.js";
 import { Writing } from "./writing.js";
 
 const BOOK = new URL("..", document.currentScript.src); // this script lies in the book's play/
@@ -106,9 +106,7 @@ function begin(root) {
     root.dataset.busy = false;
     hands.locked = false;
     showGo(ACTIONS[sheet.page.action].button);
-    hint.textContent = writing.loaded
-      ? "All of it runs on your own machine."
-      : "The first time, 17 MB are loaded. Nothing you draw leaves your machine.";
+    hint.textContent = writing.loaded ? "" : "The first time, this loads 17 MB.";
   };
 
   /** Load the model if need be. @returns whether it is there */
@@ -267,20 +265,31 @@ function begin(root) {
 
   // --- the roll ----------------------------------------------------------------------------------
 
-  const tools = choice("What the pointer does", TOOLS, (tool) => {
-    hands.tool = tool;
-    say(`${TOOLS[tool].title}.`);
-  });
+  const tools = choice("What the pointer does", TOOLS, (tool) => useTool(tool));
   tools.value = "draw";
-  const setFree = (free, text) => {
+  const setFree = (kind) => {
     if (work) return;
-    sheet.change({ free });
-    say(text);
+    sheet.change({ free: { kind } });
+    say(`${FREE[kind]}.`);
   };
-  const rules = {
-    b: ["Below the melody", () => setFree({ kind: "below" }, "All below the melody is free.")],
-    a: ["Everything", () => setFree({ kind: "all" }, "Everything is free.")],
-    n: ["Nothing", () => setFree({ kind: "none" }, "Nothing is free.")],
+  const free = el(
+    "select",
+    {
+      "aria-label": "What is free",
+      onchange: () => {
+        if (free.value === "from" || free.value === "between") useTool(free.value);
+        else setFree(free.value);
+        showFree();
+      },
+    },
+    ...Object.entries(FREE).map(([value, text]) => el("option", { value }, text)),
+  );
+  const showFree = () => {
+    free.value = sheet.page.free.kind;
+  };
+  const useTool = (tool) => {
+    tools.value = hands.tool = tool;
+    say(`${TOOLS[tool].title}.`);
   };
   const length = el(
     "select",
@@ -301,7 +310,9 @@ function begin(root) {
     showZoom();
   };
   const letters = {
-    ...Object.fromEntries(Object.entries(rules).map(([key, [, action]]) => [key, action])),
+    b: () => setFree("below"),
+    a: () => setFree("all"),
+    n: () => setFree("none"),
     p: () => playOrPause(),
     g: () => run(),
     h: toggleHelp,
@@ -370,7 +381,7 @@ function begin(root) {
     offset.value = beat + 1;
     const action = notes.some(({ voice }) => voice !== null) ? "vary" : "harmonize";
     sheet.change(pageOf({ notes, action }));
-    view.centre(notes);
+    view.showTop(notes);
     const said = [`${notes.length} notes from ${piece.name}.`];
     if (outside) said.push(`${outside} more lie below A1 or above E6 and were left out.`);
     if (piece.rounded) said.push("Times were rounded to sixteenths.");
@@ -512,7 +523,7 @@ function begin(root) {
       piece = null;
       pieceRow.hidden = true;
       sheet.change(pageOf(preset));
-      view.centre(preset.notes);
+      view.showTop(preset.notes);
       say(ACTIONS[preset.action].line);
     }),
   );
@@ -540,11 +551,22 @@ function begin(root) {
       "div",
       { class: "play-bar play-tools" },
       tools.element,
-      group("What is free", el("span", { class: "play-name" }, "Free:"), ...Object.values(rules).map(([text, action]) => button(text, action))),
+      free,
       group("Notes", length, undo, redo, smaller, larger),
     ),
     view.element,
-    status,
+    el(
+      "div",
+      { class: "play-said" },
+      status,
+      el(
+        "p",
+        { class: "play-legend" },
+        el("span", { class: "play-yours" }, "yours"),
+        el("span", { class: "play-models" }, "the model’s"),
+        el("span", { class: "play-open-cells" }, "free"),
+      ),
+    ),
     el(
       "div",
       { class: "play-bar play-after" },
@@ -582,6 +604,7 @@ function begin(root) {
     redo.disabled = !sheet.canRedo;
     if (hands.length in LENGTHS) length.value = hands.length;
     takes.mark(notes);
+    showFree();
     showTable();
     if (!work) showIdle();
   });
@@ -608,7 +631,7 @@ function begin(root) {
     Object.assign(settings, found.settings, { fresh: false });
     showSettings();
     sheet.change(found.page);
-    view.centre(found.page.notes);
+    view.showTop(found.page.notes);
     say("This is what the link holds.");
   }
   window.addEventListener("hashchange", followLink);
@@ -618,10 +641,10 @@ function begin(root) {
   player.onChange(false);
   sheet.dispatchEvent(new Event("change"));
   say("Draw a tune, or begin with this one.");
-  requestAnimationFrame(() => view.centre(sheet.page.notes));
+  requestAnimationFrame(() => view.showTop(sheet.page.notes));
   followLink();
   return { sheet, settings, view, player };
 }
 
-const root = document.getElementById("play");
-root.play = begin(root); // for tests and measurements
+const root = document.getElementById("desk");
+root.parts = begin(root); // for tests and measurements

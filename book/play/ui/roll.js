@@ -11,7 +11,7 @@ const KEYS = 46; // pixels: the keyboard's width
 const RULER = 26; // pixels: its height
 const FINGER = { width: 20, height: 15 }; // pixels: the least that a finger can point at
 const MOUSE = { width: 8, height: 8 };
-const ABOVE_AND_BELOW = 370; // pixels of the screen that are not the roll's
+const OTHERS = 350; // pixels of the screen that are not the roll's
 const ZOOMS = [1, 1.5, 2.25];
 
 export class RollView {
@@ -73,11 +73,13 @@ export class RollView {
     const least = matchMedia("(pointer: coarse)").matches ? FINGER : MOUSE;
     const wide = this.element.clientWidth - KEYS;
     if (wide <= 0) return;
-    const high = clamp(window.innerHeight - ABOVE_AND_BELOW, 300, 680);
     const zoom = ZOOMS[this.#zoom];
+    const room = clamp(window.innerHeight - OTHERS, 300, 680);
+    const row = Math.max(least.height, Math.floor(room / ROWS));
     this.width = zoom * Math.max(least.width, wide / COLUMNS);
-    this.height = Math.round(zoom * Math.max(least.height, Math.floor(high / ROWS)));
-    this.element.style.height = `${Math.min(high, ROWS * Math.max(least.height, Math.floor(high / ROWS))) + RULER}px`;
+    this.height = Math.round(zoom * row);
+    const seen = least === FINGER ? window.innerHeight / 2 : ROWS * row;
+    this.element.style.height = `${RULER + Math.min(seen, ROWS * row)}px`;
     this.draw();
   }
 
@@ -155,12 +157,11 @@ export class RollView {
     element.scrollTop = into((ROWS - 1 - row) * height, height, high, element.scrollTop);
   }
 
-  /** Scroll to the middle of some notes. */
-  centre(notes) {
+  /** Scroll to the beginning, with the highest of some notes near the top. */
+  showTop(notes) {
     if (!notes.length || !this.width) return;
-    const rows = notes.map(({ row }) => row);
-    const middle = ROWS - (Math.max(...rows) + Math.min(...rows) + 1) / 2;
-    this.element.scrollTop = middle * this.height - (this.element.clientHeight - RULER) / 2;
+    const highest = Math.max(...notes.map(({ row }) => row));
+    this.element.scrollTop = (ROWS - highest - 4) * this.height;
     this.element.scrollLeft = 0;
   }
 

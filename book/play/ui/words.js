@@ -43,8 +43,18 @@ export const TOOLS = {
   erase: { text: "Erase", title: "Erase notes" },
   free: { text: "Free", title: "Paint a rectangle that the model may write" },
   keep: { text: "Keep", title: "Paint a rectangle that stays" },
-  from: { text: "From here", title: "All from a place on is free" },
-  between: { text: "Between", title: "All between two places is free" },
+  from: { text: "From here", title: "Click a place: all from it on is free" },
+  between: { text: "Between", title: "Draw from one place to another: all between is free" },
+};
+
+/** What is free, by its rule. */
+export const FREE = {
+  below: "Free: below the melody",
+  all: "Free: everything",
+  none: "Free: nothing",
+  from: "Free: from here on…",
+  between: "Free: between…",
+  painted: "Free: what you painted",
 };
 
 /** How long a new note is, in columns. */
