@@ -1,11 +1,12 @@
 /**
  * All that is on the page as the fragment of an address, and back.
  *
- * Numbers of few bits one after the other, as base64url: a note takes 22 bits. Cells that were
+ * Numbers of few bits one after the other, as base64url: a note takes 23 bits. Cells that were
  * painted are told as runs.
  */
 
 import { COLUMNS, ROWS } from "./grid.js";
+import { VOICES } from "./notes.js";
 
 const VERSION = 1;
 const PREFIX = "#play=";
@@ -68,12 +69,13 @@ export function encode({ notes, free, action }, { strength, steps, sampler, seed
   bits.put(free.start ?? 0, 7);
   bits.put(free.end ?? 0, 7);
   bits.put(notes.length, 11);
-  for (const { row, start, end, voice, made } of notes) {
+  for (const { row, start, end, voice, made, tied } of notes) {
     bits.put(row, 6);
     bits.put(start, 6);
     bits.put(end - start - 1, 6);
-    bits.put(voice === null ? 4 : voice, 3);
+    bits.put(voice ?? VOICES.length, 3);
     bits.put(Number(made), 1);
+    bits.put(Number(tied), 1);
   }
   if (free.kind === "painted") {
     const runs = runLengths(free.cells);
@@ -109,9 +111,11 @@ export function decode(fragment) {
   const [start, end] = [bits.take(7), bits.take(7)];
   const notes = Array.from({ length: bits.take(11) }, () => {
     const [row, first, longer] = [bits.take(6), bits.take(6), bits.take(6)];
-    const [voice, made] = [bits.take(3), Boolean(bits.take(1))];
+    const place = bits.take(3);
+    const voice = place < VOICES.length ? place : null;
+    const [made, tied] = [Boolean(bits.take(1)), Boolean(bits.take(1))];
     if (row >= ROWS || first + longer >= COLUMNS) throw new RangeError("the link is broken");
-    return { row, start: first, end: first + longer + 1, voice: voice < 4 ? voice : null, made };
+    return { row, start: first, end: first + longer + 1, voice, made, tied };
   });
   const free = { kind };
   if (kind === "from" || kind === "between") free.start = start;

@@ -4,7 +4,7 @@
 
 import { parseMidi, writeMidi } from "midi-file";
 import { BEAT, COLUMNS, LOW, ROWS } from "./grid.js";
-import { VOICES, drawn, placed } from "./notes.js";
+import { VOICES, drawn, joined, placed } from "./notes.js";
 
 const PPQ = 480; // ticks of a beat in the files that we write
 const DRUMS = 9; // the channel that has no pitches
@@ -31,8 +31,9 @@ export function read(bytes) {
   } catch {
     throw new BadFile("This MIDI file is broken.");
   }
-  const { ticksPerBeat } = file.header;
-  if (!ticksPerBeat) throw new BadFile("This MIDI file counts in film frames, not in beats.");
+  const { ticksPerBeat, ticksPerFrame } = file.header;
+  if (ticksPerFrame) throw new BadFile("This MIDI file counts in film frames, not in beats.");
+  if (!ticksPerBeat) throw new BadFile("This MIDI file is broken.");
   const columns = (tick) => (tick * BEAT) / ticksPerBeat;
   const found = file.tracks.flatMap((track) => pressed(track));
   if (!found.every(({ start, end, midi }) => [start, end, midi].every(Number.isFinite))) {
@@ -103,15 +104,10 @@ export function window16({ notes }, beat) {
  * @returns {Uint8Array}
  */
 export function write(notes, tempo) {
-  const voices = [...VOICES.keys()].filter((v) => notes.some(({ voice }) => voice === v));
-  const others = notes.filter(({ voice }) => voice === null);
-  const tracks = voices.map((v, i) =>
-    asTrack(
-      VOICES[v],
-      i,
-      notes.filter(({ voice }) => voice === v),
-    ),
-  );
+  const of = (v) => joined(notes).filter(({ voice }) => voice === v);
+  const others = of(null);
+  const voices = [...VOICES.keys()].filter((v) => of(v).length);
+  const tracks = voices.map((v, i) => asTrack(VOICES[v], i, of(v)));
   if (others.length || !tracks.length) tracks.push(asTrack("Notes", tracks.length, others));
   const head = [
     { deltaTime: 0, type: "setTempo", microsecondsPerBeat: Math.round(60e6 / tempo) },

@@ -602,7 +602,7 @@ function begin(root) {
     strength.disabled = action !== "vary";
     undo.disabled = !sheet.canUndo;
     redo.disabled = !sheet.canRedo;
-    if (hands.length in LENGTHS) length.value = hands.length;
+    length.value = hands.length; // no line where the length has no name
     takes.mark(notes);
     showFree();
     showTable();

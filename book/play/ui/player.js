@@ -3,6 +3,7 @@
  */
 
 import { BEAT, COLUMNS, LOW, clamp } from "./grid.js";
+import { joined } from "./notes.js";
 import { mixer, tone } from "./sound.js";
 
 const AHEAD = 0.2; // seconds: notes are handed to the sound card this early
@@ -118,7 +119,7 @@ export class Player {
         this.#begin(end);
       }
       const when = this.#origin + this.#next * this.#column;
-      for (const note of this.notes().filter((note) => note.start === this.#next)) {
+      for (const note of joined(this.notes()).filter(({ start }) => start === this.#next)) {
         const seconds = (note.end - note.start) * this.#column;
         this.#damp.add(tone(this.#context, this.#out, note.row + LOW, when, seconds));
       }

@@ -1,6 +1,7 @@
 /** Files that the page hands to the reader. */
 
 import { BEAT, COLUMNS, LOW } from "./grid.js";
+import { joined } from "./notes.js";
 import { mixer, tone } from "./sound.js";
 
 const RATE = 44_100;
@@ -20,7 +21,7 @@ export async function wav(notes, tempo) {
   const length = Math.ceil((COLUMNS * column + TAIL) * RATE);
   const context = new OfflineAudioContext({ numberOfChannels: 1, length, sampleRate: RATE });
   const out = mixer(context);
-  for (const { row, start, end } of notes) {
+  for (const { row, start, end } of joined(notes)) {
     tone(context, out, row + LOW, start * column, (end - start) * column);
   }
   const samples = (await context.startRendering()).getChannelData(0);

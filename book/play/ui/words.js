@@ -58,7 +58,16 @@ export const FREE = {
 };
 
 /** How long a new note is, in columns. */
-export const LENGTHS = { 1: "¼ beat", 2: "½ beat", 4: "1 beat", 6: "1½ beats", 8: "2 beats", 16: "4 beats" };
+export const LENGTHS = {
+  1: "¼ beat",
+  2: "½ beat",
+  3: "¾ beat",
+  4: "1 beat",
+  6: "1½ beats",
+  8: "2 beats",
+  12: "3 beats",
+  16: "4 beats",
+};
 
 /** Keys on the roll, and what they do. */
 export const KEYS = [

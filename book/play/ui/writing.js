@@ -39,7 +39,10 @@ export class Writing {
    * @returns {Promise<import("./notes.js").Note[] | null>} null if it was stopped
    */
   async write(notes, cells, options, onStep) {
-    const made = await this.#engine.paint(toRoll(notes), knownTicks(cells), options, onStep);
+    const known = knownTicks(cells);
+    // At full strength what lies in free cells is forgotten; it should not tell who sings what, too.
+    const kept = (bit, i) => (known[i] || options.strength < 1 ? bit : 0);
+    const made = await this.#engine.paint(toRoll(notes).map(kept), known, options, onStep);
     return made && fromMade(made, cells);
   }
 
