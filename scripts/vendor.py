@@ -99,6 +99,16 @@ PACKAGES = [
         "runs the model of the page Play",
         {f"dist/{name}": f"{RUNTIME}/{name}" for name in offline.RUNTIME},
     ),
+    (
+        "midi-file",
+        "1.2.4",
+        "reads and writes the MIDI files of the page Play; `make bundle` puts it into page.js",
+        {
+            "index.js": "vendor/midi-file/index.js",
+            "lib/": "vendor/midi-file/lib/",
+            "LICENSE.md": "vendor/midi-file/LICENSE",
+        },
+    ),
 ]
 
 

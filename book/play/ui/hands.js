@@ -205,7 +205,12 @@ export class Hands {
           Math.min(first.column, cell.column),
           Math.max(first.column, cell.column),
         ];
-        this.view.band = { row: bottom, column: left, rows: top - bottom + 1, columns: right - left + 1 };
+        this.view.band = {
+          row: bottom,
+          column: left,
+          rows: top - bottom + 1,
+          columns: right - left + 1,
+        };
         this.sheet.show({ free: painted(free, notes, [top, bottom], [left, right], value) });
       },
       end: () => this.#sayFree(),

@@ -1,5 +1,7 @@
 /** Elements, as the page's modules make them. */
 
+import { clamp } from "./grid.js";
+
 /**
  * @param {string} tag
  * @param {object} attributes those that begin with `on` are listeners; true is an empty attribute,
@@ -10,7 +12,8 @@ export function el(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (value !== false && value !== null) element.setAttribute(name, value === true ? "" : value);
+    else if (value !== false && value !== null)
+      element.setAttribute(name, value === true ? "" : value);
   }
   element.append(...children);
   return element;
@@ -55,6 +58,45 @@ export function choice(legend, options, onChange) {
   };
 }
 
+/** One of several, as a list that opens. */
+export const choiceOf = (name, options, onChange) =>
+  el(
+    "select",
+    { "aria-label": name, onchange: (event) => onChange(event.target.value) },
+    ...Object.entries(options).map(([value, text]) => el("option", { value }, text)),
+  );
+
+/** A whole number from `low` to `high`; what is no number, or too large, is mended. */
+export const number = (name, [low, high], onChange) =>
+  el("input", {
+    type: "number",
+    inputmode: "numeric",
+    min: low,
+    max: high,
+    "aria-label": name,
+    onchange: ({ target }) => {
+      const { min, max, value, valueAsNumber } = target;
+      if (value !== "" && Number.isFinite(valueAsNumber)) {
+        target.value = clamp(Math.round(valueAsNumber), Number(min), Number(max));
+        onChange(target.valueAsNumber);
+      }
+    },
+  });
+
+/** A box to tick, with its words. */
+export function check(text, onChange) {
+  const input = el("input", { type: "checkbox", onchange: () => onChange(input.checked) });
+  return { input, element: el("label", { class: "play-check" }, input, text) };
+}
+
+/** Words before what they name. */
+export const field = (text, ...inputs) =>
+  el("div", { class: "play-field" }, el("span", {}, text), ...inputs);
+
+/** Buttons that belong together. */
+export const group = (name, ...children) =>
+  el("div", { class: "play-group", role: "group", "aria-label": name }, ...children);
+
 /** A drawing of 24 x 24 for a button; its name is said by the button. */
 export function icon(path) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
@@ -65,6 +107,14 @@ export function icon(path) {
   svg.append(shape);
   return svg;
 }
+
+/** A button that shows a drawing and says its name. */
+export const iconButton = (name, path, onclick) =>
+  el(
+    "button",
+    { type: "button", class: "play-icon", title: name, "aria-label": name, onclick },
+    icon(path),
+  );
 
 export const ICONS = {
   play: "M7 4.5v15l12-7.5z",

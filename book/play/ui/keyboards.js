@@ -8,7 +8,7 @@ import { LOW, ROWS } from "./grid.js";
 export const canListen = () => typeof navigator.requestMIDIAccess === "function";
 
 /**
- * @param {(rows: number[]) => void} onKey the rows of a key that went down
+ * @param {(row: number) => void} onKey a key went down
  * @param {() => void} onRest all keys are up again
  * @returns {Promise<string[]>} the names of the keyboards
  */
@@ -20,7 +20,7 @@ export async function listen(onKey, onRest) {
     if (row < 0 || row >= ROWS) return;
     if (kind === 0x90 && velocity) {
       down.add(midi);
-      onKey([row]);
+      onKey(row);
     } else if ((kind === 0x80 || kind === 0x90) && down.delete(midi) && !down.size) onRest();
   };
   const connect = () => {

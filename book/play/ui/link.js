@@ -25,7 +25,9 @@ class Writer {
   get text() {
     const bytes = [];
     for (let i = 0; i < this.#bits.length; i += 8) {
-      bytes.push(Array.from({ length: 8 }, (_, k) => this.#bits[i + k] ?? 0).reduce((a, b) => 2 * a + b));
+      bytes.push(
+        Array.from({ length: 8 }, (_, k) => this.#bits[i + k] ?? 0).reduce((a, b) => 2 * a + b),
+      );
     }
     const plain = btoa(String.fromCharCode(...bytes));
     return plain.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");

@@ -34,7 +34,8 @@ export const noteAt = (notes, row, column) =>
 /** The notes with one more. What it lies upon gives way. */
 export function placed(notes, note) {
   const kept = notes.flatMap((other) => {
-    if (other.row !== note.row || other.end <= note.start || note.end <= other.start) return [other];
+    if (other.row !== note.row || other.end <= note.start || note.end <= other.start)
+      return [other];
     if (other.start < note.start) return [{ ...other, end: note.start }];
     if (other.end > note.end) return [{ ...other, start: note.end }];
     return [];

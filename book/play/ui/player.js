@@ -19,14 +19,12 @@ export class Player {
   #place = 0;
   #tempo = 96;
 
-  /**
-   * @param {() => import("./notes.js").Note[]} notes what is to be played
-   * @param {(playing: boolean) => void} onChange
-   */
-  constructor(notes, onChange) {
+  loop = false;
+  onChange = () => {}; // called when it begins and when it ends
+
+  /** @param {() => import("./notes.js").Note[]} notes what is to be played */
+  constructor(notes) {
     this.notes = notes;
-    this.onChange = onChange;
-    this.loop = false;
     document.addEventListener("play", () => this.pause(), true); // another player of the page
   }
 
@@ -75,7 +73,7 @@ export class Player {
     this.#begin(this.#context.currentTime + 0.05);
     this.#timer = setInterval(() => this.#handOver(), ROUND);
     this.#handOver();
-    this.onChange(true);
+    this.onChange();
   }
 
   pause() {
@@ -85,7 +83,7 @@ export class Player {
     this.#timer = null;
     for (const damp of this.#damp) damp();
     this.#damp.clear();
-    this.onChange(false);
+    this.onChange();
   }
 
   /** Sound one pitch for a moment. */
@@ -112,7 +110,7 @@ export class Player {
         if (this.#context.currentTime < end) return;
         this.pause();
         this.#place = 0;
-        return this.onChange(false);
+        return this.onChange();
       }
       if (this.#next >= COLUMNS) {
         this.#place = 0;

@@ -37,7 +37,14 @@ export class RollView {
     });
     this.head = el("div", { class: "play-head" });
     const sheetOfCells = el("div", { class: "play-sheet" }, this.cells, this.head);
-    this.element = el("div", { class: "play-roll" }, this.corner, this.ruler, this.keys, sheetOfCells);
+    this.element = el(
+      "div",
+      { class: "play-roll" },
+      this.corner,
+      this.ruler,
+      this.keys,
+      sheetOfCells,
+    );
     sheet.addEventListener("change", () => this.draw());
     this.cells.addEventListener("focus", () => this.draw());
     this.cells.addEventListener("blur", () => this.draw());
@@ -45,7 +52,9 @@ export class RollView {
       this.#colours = palette();
       this.draw();
     };
-    new MutationObserver(look).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    new MutationObserver(look).observe(document.documentElement, {
+      attributeFilter: ["data-theme"],
+    });
     new ResizeObserver(() => this.#measure()).observe(this.element);
     window.addEventListener("resize", () => this.#measure());
     document.fonts?.ready.then(look);
@@ -98,7 +107,14 @@ export class RollView {
     const { notes, free } = this.sheet.page;
     const colours = this.#colours;
     const context = prepare(this.cells, COLUMNS * width, ROWS * height);
-    drawRoll(context, { width, height, colours, notes, free: freeCells(free, notes), x_t: this.x_t });
+    drawRoll(context, {
+      width,
+      height,
+      colours,
+      notes,
+      free: freeCells(free, notes),
+      x_t: this.x_t,
+    });
     const outline = (row, column, rows, columns, colour, thick) => {
       context.strokeStyle = colour;
       context.lineWidth = thick;
@@ -112,7 +128,12 @@ export class RollView {
     const { row, column } = this.cursor;
     const focused = document.activeElement === this.cells;
     outline(row, column, 1, 1, focused ? colours.ink : colours.line, focused ? 2 : 1);
-    drawKeys(prepare(this.keys, KEYS, ROWS * height), { wide: KEYS, height, colours, pressed: this.#pressed });
+    drawKeys(prepare(this.keys, KEYS, ROWS * height), {
+      wide: KEYS,
+      height,
+      colours,
+      pressed: this.#pressed,
+    });
     drawRuler(prepare(this.ruler, COLUMNS * width, RULER), { width, high: RULER, colours });
   }
 

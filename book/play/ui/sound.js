@@ -65,7 +65,8 @@ function felt(context) {
     const count = Math.round(0.012 * context.sampleRate);
     const buffer = new AudioBuffer({ length: count, sampleRate: context.sampleRate });
     const samples = buffer.getChannelData(0);
-    for (let i = 0; i < count; i++) samples[i] = 0.5 * (Math.random() * 2 - 1) * (1 - i / count) ** 2;
+    for (let i = 0; i < count; i++)
+      samples[i] = 0.5 * (Math.random() * 2 - 1) * (1 - i / count) ** 2;
     felts.set(context, buffer);
   }
   return felts.get(context);

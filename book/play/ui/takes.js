@@ -21,7 +21,9 @@ export class Takes {
     this.nothing = el("p", { class: "play-quiet" }, "What is written is kept here, to compare.");
     this.element = el("div", { class: "play-strip" }, this.nothing, this.list);
     const redraw = () => this.#takes.forEach((take) => this.#draw(take));
-    new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    new MutationObserver(redraw).observe(document.documentElement, {
+      attributeFilter: ["data-theme"],
+    });
   }
 
   /** Whether one of the takes has these notes. */

@@ -92,3 +92,10 @@ export const KEYS = [
   ["+ and −", "Larger or smaller cells"],
   ["H", "Show this list"],
 ];
+
+/** What mouse and fingers do on the roll. */
+export const GESTURES =
+  "Click to add a note, and draw to the right to make it longer. Take a note by an end to lengthen " +
+  "it, or by its middle to move it. A click with the right button erases. On a phone, two fingers " +
+  "move the roll. A click on the bars says where to play from. When the roll has the focus, these " +
+  "keys work:";

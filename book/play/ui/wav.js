@@ -1,4 +1,4 @@
-/** Files that the page hands to the reader. */
+/** The notes as a sound to keep. */
 
 import { BEAT, COLUMNS, LOW } from "./grid.js";
 import { joined } from "./notes.js";
@@ -6,14 +6,6 @@ import { mixer, tone } from "./sound.js";
 
 const RATE = 44_100;
 const TAIL = 1.5; // seconds after the last column
-
-/** Let the browser save some bytes under a name. */
-export function download(content, type, name) {
-  const address = URL.createObjectURL(new Blob([content], { type }));
-  const link = Object.assign(document.createElement("a"), { href: address, download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(address), 10_000);
-}
 
 /** The notes as they sound: a WAV file of 16 bits, mono. */
 export async function wav(notes, tempo) {
