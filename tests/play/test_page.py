@@ -255,6 +255,13 @@ def test_it_fits_a_phone_and_a_finger(chrome, site, theme):
     page.get_by_role("button", name="Empty page").tap()
     page.touchscreen.tap(*at(page, 76, 2))
     assert notes(page) == [(76, 2, 6)]
+    session = page.context.new_cdp_session(page)
+    fingers = [at(page, 76, 8), at(page, 70, 9)]
+    for kind, moved in ("touchStart", [0, 0]), ("touchMove", [60, 60]), ("touchEnd", []):
+        points = [{"x": x - by, "y": y} for (x, y), by in zip(fingers, moved)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    assert page.evaluate("desk.parts.view.element.scrollLeft") == pytest.approx(60, abs=2)
+    assert notes(page) == [(76, 2, 6)]
     page.close()
 
 
@@ -321,6 +328,34 @@ def test_of_a_long_file_sixteen_beats_are_chosen(desk, tmp_path):
     desk.get_by_label("First beat").blur()
     assert notes(desk) == [(62, 52, 56), (64, 60, 62)]
     assert "1 more lie below A1 or above E6" in said(desk)
+
+
+DROP = """data => {
+    const files = new DataTransfer();
+    files.items.add(new File([Uint8Array.from(data)], "dropped.mid"));
+    desk.dispatchEvent(new DragEvent("drop", {dataTransfer: files, cancelable: true}));
+}"""
+
+
+def test_a_file_is_dropped(desk, tmp_path):
+    desk.evaluate(DROP, list(midi(tmp_path / "in.mid", TUNE).read_bytes()))
+    desk.wait_for_function("desk.parts.sheet.page.notes.length > 0")
+    assert notes(desk) == sorted(TUNE)
+    assert desk.get_by_label("Tempo").input_value() == "100"
+
+
+def test_a_midi_keyboard_puts_notes_at_the_cursor(desk):
+    desk.evaluate("desk.parts.view.moveCursor(34, 8)")
+    desk.evaluate(
+        """() => { navigator.requestMIDIAccess =
+            async () => ({inputs: new Map([["1", self.keys = {name: "Keys"}]])}) }"""
+    )
+    desk.get_by_role("button", name="MIDI keyboard").click()
+    desk.wait_for_function("Boolean(self.keys?.onmidimessage)")
+    chord = [(0x90, 60, 80), (0x90, 64, 80), (0x80, 60, 0), (0x90, 64, 0), (0x90, 62, 80)]
+    for message in chord:
+        desk.evaluate("data => keys.onmidimessage({data})", message)
+    assert notes(desk) == [(60, 8, 12), (62, 12, 16), (64, 8, 12)]
 
 
 BAD = {
@@ -416,6 +451,19 @@ def test_a_drawn_melody_is_harmonized(desk, tmp_path):
     assert notes(desk) == sorted(TUNE)
     desk.locator(".play-take").first.click()
     assert len(notes(desk)) > len(TUNE)
+
+
+def test_who_draws_on_an_empty_page_keeps_the_tune(desk):
+    assert desk.get_by_role("radio", name="Write", exact=True).is_checked()
+    draw(desk, TUNE[:2])
+    assert desk.get_by_role("radio", name="Harmonize").is_checked()
+    assert state(desk)["free"]["kind"] == "below"
+    choose(desk, "Complete")
+    draw(desk, TUNE[2:4])  # what is free begins after it
+    given = notes(desk)
+    go(desk)
+    assert notes(desk, made=False) == given
+    assert min(start for _, start, _ in notes(desk, made=True)) >= 20
 
 
 def test_the_same_seed_writes_the_same(desk):

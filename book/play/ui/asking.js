@@ -120,7 +120,7 @@ export class Asking {
     takes.add(sheet.page);
     takes.mark(notes);
     const made = notes.filter((note) => note.made).length;
-    say(`${made} notes written with seed ${seed}. Press again for another take.`);
+    say(`${made} notes written with seed ${seed}.`);
     if (!autoplay) return;
     player.place = 0;
     player.play();
@@ -151,7 +151,9 @@ export class Asking {
     if (this.#job) return;
     this.#go.classList.remove("play-busy");
     this.#text.textContent = ACTIONS[action].button;
-    this.#hint.textContent = writing.loaded ? "" : "The first time, this loads 17 MB.";
+    this.#hint.textContent = writing.loaded
+      ? "Each press writes another take."
+      : "The first time, this loads 17 MB.";
   }
 }
 

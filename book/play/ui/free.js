@@ -4,7 +4,7 @@
  * What is free is told by a rule, so that it follows the notes; painted by hand, it is told cell by
  * cell. Cells are a Uint8Array of ROWS x COLUMNS, 1 where free.
  *
- * @typedef {{kind: "all" | "none" | "below"}
+ * @typedef {{kind: "all" | "none" | "below" | "after"}
  *   | {kind: "from", start: number}
  *   | {kind: "between", start: number, end: number}
  *   | {kind: "painted", cells: Uint8Array}} Free
@@ -21,6 +21,7 @@ const RULES = {
   all: () => byColumn(() => true),
   none: () => byColumn(() => false),
   from: ({ start }) => byColumn((column) => column >= start),
+  after: (_, notes) => byColumn((column) => column >= afterGiven(notes)),
   between: ({ start, end }) => byColumn((column) => start <= column && column < end),
   painted: ({ cells }) => cells,
   below(_, notes) {
@@ -33,6 +34,12 @@ const RULES = {
 export function givenOf(notes) {
   const given = notes.filter((note) => !note.made);
   return given.length ? given : notes;
+}
+
+/** The first beat after what a person gave; the middle where they gave all or nothing. */
+function afterGiven(notes) {
+  const end = BEAT * Math.ceil(lastEnd(givenOf(notes)) / BEAT);
+  return end && end < COLUMNS ? end : COLUMNS / 2;
 }
 
 /** @returns {Uint8Array} the free cells */
@@ -56,10 +63,7 @@ export const DEFAULTS = {
   write: () => ({ kind: "all" }),
   vary: () => ({ kind: "all" }),
   harmonize: () => ({ kind: "below" }),
-  complete(notes) {
-    const end = BEAT * Math.ceil(lastEnd(givenOf(notes)) / BEAT);
-    return { kind: "from", start: end && end < COLUMNS ? end : COLUMNS / 2 };
-  },
+  complete: () => ({ kind: "after" }),
   infill(notes) {
     const [start, end] = gaps(notes).reduce(
       (widest, gap) => (gap[1] - gap[0] > widest[1] - widest[0] ? gap : widest),

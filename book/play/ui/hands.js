@@ -142,6 +142,7 @@ export class Hands {
   #put({ row, column: start }) {
     const { notes } = this.sheet.page;
     const end = Math.min(start + this.length, COLUMNS);
+    const first = this.#firstNote();
     let note = drawn(row, start, end);
     let pulled = false;
     this.onSound(row);
@@ -149,13 +150,20 @@ export class Hands {
       move: ({ column }) => {
         pulled ||= column !== start;
         note = pulled ? stretched(note, { end: column + 1 }) : note;
-        this.sheet.show({ notes: placed(notes, note) });
+        this.sheet.show({ notes: placed(notes, note), ...first });
       },
       end: () => {
         if (pulled) this.length = note.end - note.start;
         this.onSay(`${this.#describe(note)}, added`);
       },
     };
+  }
+
+  /** Who draws on an empty page wants the tune to stay. */
+  #firstNote() {
+    const { notes, action } = this.sheet.page;
+    if (notes.length || action !== "write") return {};
+    return { action: "harmonize", free: { kind: "below" } };
   }
 
   /** A note that is there already: moved, or pulled by an end. */
@@ -297,7 +305,8 @@ export class Hands {
     const { column } = this.view.cursor;
     const end = Math.min(column + this.length, COLUMNS);
     const notes = rows.map((row) => drawn(row, column, end));
-    this.sheet.change({ notes: notes.reduce(placed, this.sheet.page.notes) });
+    const all = notes.reduce(placed, this.sheet.page.notes);
+    this.sheet.change({ notes: all, ...this.#firstNote() });
     for (const { row } of notes) this.onSound(row);
     this.onSay(`${notes.map((note) => this.#describe(note)).join("; ")}, added`);
   }

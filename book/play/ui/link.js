@@ -12,7 +12,7 @@ const VERSION = 1;
 const PREFIX = "#play=";
 const ACTIONS = ["write", "complete", "infill", "harmonize", "vary"];
 const SAMPLERS = ["naive", "xor", "posterior", "refreshed"];
-const KINDS = ["all", "none", "below", "from", "between", "painted"];
+const KINDS = ["all", "none", "below", "after", "from", "between", "painted"];
 const RUN = 12; // bits of a run's length: at most ROWS * COLUMNS = 3584
 
 class Writer {

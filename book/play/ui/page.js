@@ -95,14 +95,14 @@ class Desk {
       asking.element,
       tools.element,
       view.element,
-      div("play-said", status, legend()),
+      div("play-said", status, legend(), tools.zoom),
       div("play-bar play-after", this.listening.element, savingRow(this)),
       takes.element,
       settingsPanel(settings),
       help,
       tablePanel(sheet),
     );
-    requestAnimationFrame(() => view.showTop(sheet.page.notes));
+    view.showTop(sheet.page.notes);
   }
 }
 

@@ -22,6 +22,8 @@ export class RollView {
   #zoom = 0;
   #asked = false;
   #pressed = null; // a key
+  #pointed = false; // whether the cursor was ever used
+  #top = null; // a row to scroll to, once it is drawn
 
   /** @param {import("./sheet.js").Sheet} sheet */
   constructor(sheet) {
@@ -127,7 +129,8 @@ export class RollView {
     }
     const { row, column } = this.cursor;
     const focused = document.activeElement === this.cells;
-    outline(row, column, 1, 1, focused ? colours.ink : colours.line, focused ? 2 : 1);
+    const colour = focused ? colours.ink : colours.line;
+    if (focused || this.#pointed) outline(row, column, 1, 1, colour, focused ? 2 : 1);
     drawKeys(prepare(this.keys, KEYS, ROWS * height), {
       wide: KEYS,
       height,
@@ -135,6 +138,10 @@ export class RollView {
       pressed: this.#pressed,
     });
     drawRuler(prepare(this.ruler, COLUMNS * width, RULER), { width, high: RULER, colours });
+    if (this.#top === null) return;
+    this.element.scrollTop = (ROWS - this.#top - 4) * height;
+    this.element.scrollLeft = 0;
+    this.#top = null;
   }
 
   /** The cell under a pointer, with the place in it as a fraction of columns. */
@@ -164,6 +171,7 @@ export class RollView {
   }
 
   moveCursor(row, column) {
+    this.#pointed = true;
     this.cursor = { row: clamp(row, 0, ROWS - 1), column: clamp(column, 0, COLUMNS - 1) };
     this.draw();
   }
@@ -180,10 +188,8 @@ export class RollView {
 
   /** Scroll to the beginning, with the highest of some notes near the top. */
   showTop(notes) {
-    if (!notes.length || !this.width) return;
-    const highest = Math.max(...notes.map(({ row }) => row));
-    this.element.scrollTop = (ROWS - highest - 4) * this.height;
-    this.element.scrollLeft = 0;
+    if (notes.length) this.#top = Math.max(...notes.map(({ row }) => row));
+    this.draw();
   }
 
   /** Show where the music is, in columns. */

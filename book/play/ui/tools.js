@@ -5,9 +5,13 @@
 import { ICONS, button, choice, choiceOf, el, group, iconButton } from "./html.js";
 import { FREE, LENGTHS, TOOLS } from "./words.js";
 
+/** Where Ctrl+Z belongs to what is typed. */
+const TYPED = "input:not([type=range], [type=checkbox], [type=radio]), textarea";
+
 /**
  * @param {object} desk what all parts of the page share: see page.js
- * @returns {{element: HTMLElement, letters: Record<string, () => void>}} and keys that do the same
+ * @returns {{element: HTMLElement, zoom: HTMLElement, letters: Record<string, () => void>}} the row,
+ *     the buttons below the roll, and keys that do the same
  */
 export function toolRow(desk) {
   const { sheet, view, hands, say } = desk;
@@ -61,7 +65,7 @@ export function toolRow(desk) {
 
   document.addEventListener("keydown", (event) => {
     const isUndo = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z";
-    if (!isUndo || event.target.matches?.("input[type=number], textarea")) return;
+    if (!isUndo || event.target.matches?.(TYPED)) return;
     event.preventDefault();
     (event.shiftKey ? redo : undo).click();
   });
@@ -73,9 +77,10 @@ export function toolRow(desk) {
     "+": () => zoom(1),
     "-": () => zoom(-1),
   };
-  const others = group("Notes", length, undo, redo, smaller, larger);
+  const others = group("Notes", length, undo, redo);
   return {
     element: el("div", { class: "play-bar play-tools" }, tools.element, free, others),
+    zoom: group("Size of the cells", smaller, larger),
     letters,
   };
 }

@@ -50,6 +50,7 @@ export const TOOLS = {
 /** What is free, by its rule. */
 export const FREE = {
   below: "Free: below the melody",
+  after: "Free: after your notes",
   all: "Free: everything",
   none: "Free: nothing",
   from: "Free: from here on…",
