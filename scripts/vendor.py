@@ -102,7 +102,7 @@ PACKAGES = [
     (
         "midi-file",
         "1.2.4",
-        "reads and writes the MIDI files of the page Play; `make bundle` puts it into page.js",
+        "reads and writes the MIDI files of the page Play: part of page.js",
         {
             "index.js": "vendor/midi-file/index.js",
             "lib/": "vendor/midi-file/lib/",

@@ -32,6 +32,10 @@ export class Engine {
       if (type === "error") fail(new Error(answer.message));
       else done(type === "stopped" ? null : answer);
     };
+    this.#worker.onerror = ({ message }) => {
+      for (const { fail } of this.#waiting.values()) fail(new Error(message));
+      this.#waiting.clear();
+    };
   }
 
   /**

@@ -543,6 +543,44 @@ def test_writing_is_seen_and_stops_at_once(desk):
     assert notes(desk, made=True)
 
 
+def test_a_model_that_cannot_be_loaded_is_said_and_asked_for_again(chrome, site):
+    with browser.served(site) as http:
+        page = visit(chrome, http)
+        page.route("**/model.onnx", lambda route: route.abort())
+        page.locator(".play-go").click()
+        page.wait_for_selector(".play-fault")
+        assert said(page).startswith("The model could not be loaded.")
+        page.unroute("**/model.onnx")
+        page.evaluate("desk.parts.settings.change({steps: 2, autoplay: false})")
+        go(page)
+        assert notes(page, made=True)
+        page.close()
+
+
+def test_a_thread_that_fails_is_said(chrome, site):
+    page = visit(chrome, site.as_uri())
+    page.evaluate(
+        """() => { self.Worker = class {
+            postMessage() { setTimeout(() => this.onerror({message: "out of memory"})); }
+        } }"""
+    )
+    page.locator(".play-go").click()
+    page.wait_for_selector(".play-fault")
+    assert page.evaluate("desk.dataset.busy") == "false"
+    page.close()
+
+
+def test_loading_stops_too(chrome, site):
+    page = visit(chrome, site.as_uri())
+    page.locator(".play-go").click()
+    page.locator(".play-go").click()
+    assert page.evaluate("desk.dataset.busy") == "false"
+    page.evaluate("desk.parts.settings.change({steps: 2, autoplay: false})")
+    go(page)
+    assert len(page.locator(".play-take").all()) == 2  # what was stopped wrote nothing
+    page.close()
+
+
 def test_what_was_written_is_played(desk):
     desk.get_by_label("Play what was written").check()
     choose(desk, "Write")

@@ -61,14 +61,18 @@ export class Asking {
     try {
       if (await this.#load(job)) await this.#write(page, cells, job);
     } catch (error) {
-      this.#desk.fault(`The model could not write this: ${error.message}`);
+      if (!job.stopped) this.#desk.fault(`The model could not write this: ${error.message}`);
     } finally {
-      this.#job = null;
-      this.#desk.view.x_t = null;
-      this.#desk.setBusy(false);
-      this.#show();
-      this.#desk.view.draw();
+      if (this.#job === job) this.#end();
     }
+  }
+
+  #end() {
+    this.#job = null;
+    this.#desk.view.x_t = null;
+    this.#desk.view.draw();
+    this.#desk.setBusy(false);
+    this.#show();
   }
 
   #choose(action) {
@@ -90,7 +94,8 @@ export class Asking {
     try {
       await writing.load(progress);
     } catch {
-      fault("The model could not be loaded. Is the whole book there, and the network up?");
+      if (!job.stopped)
+        fault("The model could not be loaded. Is the whole book there, and the network up?");
       return false;
     }
     return !job.stopped;
@@ -129,6 +134,7 @@ export class Asking {
   #stop() {
     this.#job.stopped = true;
     this.#desk.writing.stop();
+    this.#end();
     this.#desk.say("Stopped. Your notes are as they were.");
   }
 

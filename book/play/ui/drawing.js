@@ -157,8 +157,11 @@ export function drawRuler(context, { width, high, colours }) {
   }
 }
 
-/** A canvas of some pixels of the page, sharp on every screen. */
-export function prepare(canvas, wide, high, ratio = window.devicePixelRatio || 1) {
+const LARGEST = 12e6; // pixels: phones draw no larger canvas
+
+/** A canvas of some pixels of the page, as sharp as the screen. */
+export function prepare(canvas, wide, high, sharp = window.devicePixelRatio || 1) {
+  const ratio = Math.min(sharp, Math.sqrt(LARGEST / (wide * high)));
   const [w, h] = [Math.round(wide * ratio), Math.round(high * ratio)];
   if (canvas.width !== w || canvas.height !== h) {
     Object.assign(canvas, { width: w, height: h });

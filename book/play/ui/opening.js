@@ -113,7 +113,7 @@ export function openingRow(desk) {
     } catch {
       fault("This link is broken. Here is the page without it.");
     }
-    if (!found) return;
+    if (!found || desk.busy) return;
     settings.change({ ...found.settings, fresh: false });
     begin(found.page);
     say("This is what the link holds.");

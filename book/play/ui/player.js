@@ -15,7 +15,7 @@ export class Player {
   #timer = null;
   #origin = 0; // when column 0 sounds, on the context's clock
   #next = 0; // the first column whose notes are not handed over
-  #damp = new Set();
+  #sounding = []; // {end, damp}
   #place = 0;
   #tempo = 96;
 
@@ -81,8 +81,8 @@ export class Player {
     this.#place = Math.min(this.place, COLUMNS);
     clearInterval(this.#timer);
     this.#timer = null;
-    for (const damp of this.#damp) damp();
-    this.#damp.clear();
+    for (const { damp } of this.#sounding) damp();
+    this.#sounding = [];
     this.onChange();
   }
 
@@ -103,11 +103,13 @@ export class Player {
   }
 
   #handOver() {
-    const until = this.#context.currentTime + AHEAD;
+    const now = this.#context.currentTime;
+    const until = now + AHEAD;
+    this.#sounding = this.#sounding.filter(({ end }) => end > now);
     while (this.#origin + this.#next * this.#column < until) {
       const end = this.#origin + COLUMNS * this.#column;
       if (this.#next >= COLUMNS && !this.loop) {
-        if (this.#context.currentTime < end) return;
+        if (now < end) return;
         this.pause();
         this.#place = 0;
         return this.onChange();
@@ -119,7 +121,8 @@ export class Player {
       const when = this.#origin + this.#next * this.#column;
       for (const note of joined(this.notes()).filter(({ start }) => start === this.#next)) {
         const seconds = (note.end - note.start) * this.#column;
-        this.#damp.add(tone(this.#context, this.#out, note.row + LOW, when, seconds));
+        const damp = tone(this.#context, this.#out, note.row + LOW, when, seconds);
+        this.#sounding.push({ end: when + seconds, damp });
       }
       this.#next++;
     }

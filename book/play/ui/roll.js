@@ -21,6 +21,7 @@ export class RollView {
   #colours = palette();
   #zoom = 0;
   #asked = false;
+  #head = 0; // where the music is, in columns
   #pressed = null; // a key
   #pointed = false; // whether the cursor was ever used
   #top = null; // a row to scroll to, once it is drawn
@@ -137,6 +138,7 @@ export class RollView {
       colours,
       pressed: this.#pressed,
     });
+    this.#placeHead();
     drawRuler(prepare(this.ruler, COLUMNS * width, RULER), { width, high: RULER, colours });
     if (this.#top === null) return;
     this.element.scrollTop = (ROWS - this.#top - 4) * height;
@@ -192,9 +194,14 @@ export class RollView {
     this.draw();
   }
 
+  #placeHead() {
+    this.head.style.transform = `translateX(${this.#head * this.width}px)`;
+  }
+
   /** Show where the music is, in columns. */
   showHead(column, follow) {
-    this.head.style.transform = `translateX(${column * this.width}px)`;
+    this.#head = column;
+    this.#placeHead();
     if (!follow) return;
     const { element, width } = this;
     const wide = element.clientWidth - KEYS;

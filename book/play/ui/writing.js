@@ -8,6 +8,7 @@ export class Writing {
   #root;
   #loading = null;
   #engine = null;
+  #onProgress; // of who asked last
 
   /** @param {string | URL} root the address of the book's folder */
   constructor(root) {
@@ -20,7 +21,8 @@ export class Writing {
 
   /** @param {(share: number) => void} onProgress from 0 to 1 */
   async load(onProgress) {
-    this.#loading ??= Engine.load(this.#root, onProgress);
+    this.#onProgress = onProgress;
+    this.#loading ??= Engine.load(this.#root, (share) => this.#onProgress(share));
     try {
       this.#engine = await this.#loading;
     } catch (error) {
