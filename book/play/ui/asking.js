@@ -5,12 +5,12 @@
 import { DEFAULTS, freeCells } from "./free.js";
 import { choice, el } from "./html.js";
 import { randomSeed } from "./settings.js";
-import { ACTIONS } from "./words.js";
+import { ACTIONS, FREE } from "./words.js";
 
 export class Asking {
   #desk;
   #job = null; // {stopped} while the model is loaded or writes
-  #line = el("p", { class: "play-line" });
+  #line = el("p", { class: "play-line", "aria-live": "polite" });
   #text = el("span");
   #go = el("button", { type: "button", class: "play-go", onclick: () => this.run() }, this.#text);
   #hint = el("p", { class: "play-quiet play-hint" });
@@ -22,7 +22,7 @@ export class Asking {
     step: "5",
     oninput: ({ target }) => this.#desk.settings.change({ strength: target.valueAsNumber / 100 }),
   });
-  #strengthSaid = el("output");
+  #strengthSaid = el("span");
   #strengthRow = el(
     "label",
     { class: "play-strength" },
@@ -78,8 +78,9 @@ export class Asking {
   #choose(action) {
     const { sheet, say, busy } = this.#desk;
     if (busy) return this.#show();
-    sheet.change({ action, free: DEFAULTS[action](sheet.page.notes) });
-    say(ACTIONS[action].line);
+    const free = DEFAULTS[action](sheet.page.notes);
+    sheet.change({ action, free });
+    say(`${FREE[free.kind]}.`);
   }
 
   /** Load the model if need be; whether there is something to write with. */
@@ -154,6 +155,7 @@ export class Asking {
     this.#strength.disabled = action !== "vary";
     this.#strength.value = percent;
     this.#strengthSaid.textContent = `${percent} %`;
+    this.#strength.setAttribute("aria-valuetext", `${percent} %`);
     if (this.#job) return;
     this.#go.classList.remove("play-busy");
     this.#text.textContent = ACTIONS[action].button;

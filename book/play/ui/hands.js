@@ -261,6 +261,7 @@ export class Hands {
       Backspace: () => this.#remove(),
       f: () => this.#paint(1),
       k: () => this.#paint(0),
+      Escape: () => this.#forget(),
       "[": () => this.#free({ kind: "from", start: column }),
       s: () => this.onSound(row),
     };
@@ -364,6 +365,12 @@ export class Hands {
     const rows = [Math.max(a, row), Math.min(a, row)];
     const columns = [Math.min(b, column), Math.max(b, column)];
     this.#free(painted(free, notes, rows, columns, value));
+  }
+
+  /** No rectangle after all. */
+  #forget() {
+    this.#corner = this.view.band = null;
+    this.view.draw();
   }
 
   #free(free) {

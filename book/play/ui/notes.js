@@ -112,6 +112,10 @@ export function fromMade({ roll, planes }, free) {
   return found;
 }
 
+/** Whether no two notes sound at once. */
+export const isMelody = (notes) =>
+  notes.every((a) => notes.every((b) => a === b || a.end <= b.start || b.end <= a.start));
+
 /** Columns in which nothing sounds, as runs [start, end], between the first note and the last. */
 export function gaps(notes) {
   const runs = [];

@@ -8,8 +8,9 @@ import { button, el, group, number } from "./html.js";
 import * as keyboards from "./keyboards.js";
 import * as link from "./link.js";
 import * as midi from "./midi.js";
+import { isMelody } from "./notes.js";
 import { PRESETS } from "./presets.js";
-import { ACTIONS } from "./words.js";
+import { FREE } from "./words.js";
 
 /** A page of the sheet with some notes, ready for an action. */
 export const pageOf = ({ notes, action }) => ({ notes, action, free: DEFAULTS[action](notes) });
@@ -32,7 +33,7 @@ export function openingRow(desk) {
       if (desk.busy) return;
       pieceRow.hidden = true;
       begin(pageOf(preset));
-      say(ACTIONS[preset.action].line);
+      say(`${preset.text}. ${FREE[sheet.page.free.kind]}.`);
     }),
   );
 
@@ -47,7 +48,7 @@ export function openingRow(desk) {
   function show(first) {
     if (desk.busy) return;
     const { notes, outside } = midi.window16(piece, first);
-    const action = notes.some(({ voice }) => voice !== null) ? "vary" : "harmonize";
+    const action = isMelody(notes) ? "harmonize" : "vary";
     begin(pageOf({ notes, action }));
     const said = [`${notes.length} notes from ${piece.name}.`];
     if (outside) said.push(`${outside} more lie below A1 or above E6 and were left out.`);

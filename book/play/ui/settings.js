@@ -38,7 +38,7 @@ export function settingsPanel(settings) {
   const dice = iconButton("Another seed", ICONS.dice, () =>
     settings.change({ seed: randomSeed() }),
   );
-  const line = el("p", { class: "play-quiet" });
+  const line = el("span", { class: "play-quiet" });
   const show = () => {
     const { now } = settings;
     seed.value = now.seed;
@@ -60,9 +60,8 @@ export function settingsPanel(settings) {
       field("Seed", seed, dice),
       fresh.element,
       field("Calls of the network", steps),
-      field("Sampler", sampler),
       autoplay.element,
+      field("Sampler", sampler, line),
     ),
-    line,
   );
 }

@@ -53,8 +53,8 @@ export const FREE = {
   after: "Free: after your notes",
   all: "Free: everything",
   none: "Free: nothing",
-  from: "Free: from here on…",
-  between: "Free: between…",
+  from: "Free: from here on",
+  between: "Free: between",
   painted: "Free: what you painted",
 };
 
@@ -81,7 +81,7 @@ export const KEYS = [
   ["Alt + arrows", "Move the note"],
   ["Delete", "Erase the note"],
   ["S", "Hear the pitch"],
-  ["F, move, F", "Free a rectangle"],
+  ["F, move, F", "Free a rectangle (Escape: not after all)"],
   ["K, move, K", "Keep a rectangle"],
   ["[", "All from the cursor on is free"],
   ["B", "All below the melody is free"],
