@@ -105,6 +105,8 @@ remake: $(STAMP)
 	$(BIN)/python scripts/readme.py
 	$(BIN)/python scripts/cover.py
 	$(BIN)/python scripts/picture.py
+	$(BIN)/python scripts/chorale.py
+	$(BIN)/python scripts/bundle.py
 	$(BIN)/python scripts/execute.py
 
 clean:

@@ -2,9 +2,10 @@
  * What the reader can begin with.
  *
  * The melody is the French folk tune "Ah ! vous dirai-je, maman" (1761). The opening is our own.
- * The chorale is the model's: binolab's `generate` with 100 steps and seed 0.
+ * The chorale is the model's (chorale.js).
  */
 
+import { VOICES } from "./chorale.js";
 import { COLUMNS, LOW } from "./grid.js";
 import { drawn } from "./notes.js";
 
@@ -34,31 +35,7 @@ const OPENING = [
   [[48, 4], [53, 4], [55, 4], [52, 4]],
 ].flatMap((notes, voice) => line(voice, notes));
 
-/** [MIDI note, first column, end] of each voice. */
-// prettier-ignore
-const CHORALE = [
-  [
-    [71, 0, 4], [67, 4, 8], [69, 8, 12], [69, 12, 16], [67, 16, 20], [65, 20, 24], [72, 24, 28],
-    [74, 28, 30], [72, 30, 32], [72, 32, 36], [69, 36, 40], [70, 40, 44], [72, 44, 48],
-    [72, 48, 50], [74, 50, 56], [72, 56, 60], [74, 60, 64],
-  ],
-  [
-    [67, 0, 4], [64, 4, 8], [65, 8, 12], [65, 12, 16], [65, 16, 18], [64, 18, 20], [65, 20, 24],
-    [65, 24, 28], [70, 28, 30], [69, 30, 32], [67, 32, 36], [65, 36, 40], [65, 40, 44],
-    [67, 44, 48], [69, 48, 52], [70, 52, 56], [69, 56, 60], [69, 60, 64],
-  ],
-  [
-    [62, 0, 4], [60, 4, 8], [60, 8, 12], [60, 12, 16], [60, 16, 20], [60, 20, 28], [62, 28, 32],
-    [60, 32, 36], [60, 36, 40], [62, 40, 44], [60, 44, 45], [58, 45, 48], [65, 48, 52],
-    [58, 52, 56], [65, 56, 60], [60, 60, 62], [65, 62, 64],
-  ],
-  [
-    [55, 0, 4], [48, 4, 8], [53, 8, 12], [53, 12, 14], [52, 14, 16], [53, 16, 18], [55, 18, 20],
-    [57, 20, 28], [55, 28, 30], [53, 30, 32], [52, 32, 36], [53, 36, 40], [58, 40, 44],
-    [52, 44, 48], [53, 48, 54], [52, 54, 56], [53, 56, 58], [55, 58, 60], [57, 60, 62],
-    [53, 62, 64],
-  ],
-].flatMap((notes, voice) =>
+const CHORALE = VOICES.flatMap((notes, voice) =>
   notes.map(([midi, start, end]) => drawn(midi - LOW, start, end, voice)),
 );
 
