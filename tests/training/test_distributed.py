@@ -194,7 +194,8 @@ def test_ctrl_c_stops_all_and_leaves_a_run(outcome):
     step = load(out).card.trained["step"]
     assert step > 0 and not (out / "report.md").exists()
     card = load(out).card
-    config = dataclasses.replace(TINY, steps=100_000, low=card.low)
+    told = {name: card.trained[name] for name in ("low", "grid", "planes", "arguments")}
+    config = dataclasses.replace(TINY, steps=100_000, **told)  # those that `fitted` chose
     alone = Run(config, card.prior, card.pitches, torch.device("cpu"))
     assert alone.restore(out) is None and alone.step == step
 

@@ -384,7 +384,7 @@ def test_data_with_no_usable_file(tmp_path, capsys):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "bad.mid").write_bytes(b"nonsense")
     said = fault(capsys, "train", "--data", tmp_path / "data", "--out", tmp_path / "run")
-    assert "no usable MIDI file (1 found, 1 skipped)" in said
+    assert "no usable MIDI file or score (1 found, 1 skipped)" in said
     assert not (tmp_path / "run").exists()
 
 
