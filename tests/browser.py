@@ -1,6 +1,7 @@
 """A real browser for tests, and a server on this machine for what it opens."""
 
 import os
+import re
 import shutil
 import threading
 from contextlib import contextmanager
@@ -46,3 +47,21 @@ def served(folder):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
+
+
+def watch(page, root):
+    """Cut a page off from all that is not below `root`, and keep a record of it.
+
+    `page.strangers` are the addresses that were refused, `page.asked` what it asked for, without
+    the root, `page.faults` its errors.
+    """
+    page.strangers, page.faults, page.asked = [], [], []
+
+    def refuse(route):
+        page.strangers.append(route.request.url)
+        route.abort()
+
+    page.route(re.compile(f"^(?!{re.escape(root)}|data:|blob:)"), refuse)
+    page.on("request", lambda r: page.asked.append(r.url.removeprefix(f"{root}/")))
+    page.on("console", lambda m: m.type == "error" and page.faults.append(m.text))
+    page.on("pageerror", lambda error: page.faults.append(str(error)))

@@ -5,7 +5,6 @@ are let through.
 """
 
 import json
-import re
 import time
 
 import browser
@@ -98,16 +97,7 @@ def page(request, site):
         opened = browser.launch(play)
         page = opened.new_page()
         root = http if request.param == "http" else site.as_uri()
-        page.strangers, page.faults, page.asked = [], [], []
-
-        def refuse(route):
-            page.strangers.append(route.request.url)
-            route.abort()
-
-        page.route(re.compile(f"^(?!{re.escape(root)}|data:|blob:)"), refuse)
-        page.on("request", lambda r: page.asked.append(r.url.removeprefix(f"{root}/")))
-        page.on("console", lambda m: m.type == "error" and page.faults.append(m.text))
-        page.on("pageerror", lambda error: page.faults.append(str(error)))
+        browser.watch(page, root)
         page.goto(f"{root}/index.html")
         page.first = [name for name in page.asked if name != "favicon.ico"]
         start = time.perf_counter()

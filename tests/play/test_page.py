@@ -32,18 +32,9 @@ def chrome():
 
 
 def visit(chrome, root, **options):
-    """The page at an address; what it asked of others is in `strangers`."""
+    """The page Play at an address, watched (`browser.watch`)."""
     page = chrome.new_page(**options)
-    page.strangers, page.faults, page.asked = [], [], []
-
-    def refuse(route):
-        page.strangers.append(route.request.url)
-        route.abort()
-
-    page.route(re.compile(f"^(?!{re.escape(root)}|data:|blob:)"), refuse)
-    page.on("request", lambda r: page.asked.append(r.url.removeprefix(f"{root}/")))
-    page.on("console", lambda m: m.type == "error" and page.faults.append(m.text))
-    page.on("pageerror", lambda error: page.faults.append(str(error)))
+    browser.watch(page, root)
     page.root = root
     page.goto(f"{root}/play.html")
     page.wait_for_function("desk.parts?.view.width > 0")
