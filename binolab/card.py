@@ -15,6 +15,7 @@ from torch import Tensor
 from binolab.diffusion import schedules
 from binolab.music.codec import Codec
 from binolab.music.midi import RESOLUTION
+from binolab.music.parts import ALL, choices
 from binolab.networks import NETWORKS, Denoiser
 
 WHOLE = {  # whole numbers, and between which
@@ -51,7 +52,10 @@ class Card:
     ticks, length
         Ticks a beat, and of a window.
     grid, planes
-        Columns a beat of the bits (`music.codec`); 1, or one plane for each voice.
+        Columns a beat of the bits (`music.codec`); 1, or one plane for each voice or part.
+    parts
+        What its planes hold where they are parts of a piece (`music.parts.apart`), "piano,others".
+        Then a roll has a plane for each, and else one for all notes.
     start, trained
         What the weights began from, and the settings that they were trained with.
 
@@ -72,6 +76,7 @@ class Card:
     length: int
     grid: int | None = None
     planes: int = 1
+    parts: str = ALL
     start: str | None = None
     trained: dict | None = None
 
@@ -82,6 +87,8 @@ class Card:
             value = getattr(self, name)
             if type(value) is not int or not least <= value <= most:
                 raise ValueError(f"{name} must be a whole number from {least} to {most:,}")
+        if not isinstance(self.parts, str) or len(choices(self.parts)) not in (1, self.planes):
+            raise ValueError("parts must be all, or as many as there are planes")
         if self.low + self.pitches > 128:
             raise ValueError(f"{self.pitches} pitches from MIDI {self.low} go beyond MIDI 127")
         if self.length % self.ticks:
@@ -115,6 +122,11 @@ class Card:
     def codec(self) -> Codec:
         """Between rolls and the bits that the network was trained on."""
         return Codec(self.ticks, self.grid or self.ticks)
+
+    @property
+    def channels(self) -> int:
+        """V, the planes of a roll: one for all notes, or one for each part."""
+        return len(choices(self.parts))
 
     @property
     def kinds(self) -> int:

@@ -104,21 +104,25 @@ class Model:
         return self.network(x_t, alpha_bar_t, known)
 
     def encode(self, x0: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """A roll and its mask as the bits of the network: (B, 1, P, L) -> (B, K, P, C) twice.
+        """A roll and its mask as the bits of the network: (B, V, P, L) -> (B, K, P, C) twice.
 
-        A roll that is given in the model's planes, (B, V, P, L), is taken in these; of one plane
-        the notes are given to voices (`voices.split`). Nothing is known where no mask is given.
+        A roll that is given in the model's planes is taken in these. Of one plane the notes are
+        given to voices (`voices.split`); or they are the first of several parts (`Card.parts`), and
+        all others are silent. Nothing is known where no mask is given.
         """
         card = self.card
-        known = torch.zeros_like(x0, dtype=torch.bool) if known is None else known
-        planes = x0
-        if x0.shape[1] != card.planes:
+        planes, known = x0, torch.zeros_like(x0, dtype=torch.bool) if known is None else known
+        if x0.shape[1] != card.planes and card.channels == 1:
             planes = voices.split(x0, card.planes, known, card.low)
+        elif x0.shape[1] != card.planes:
+            silent = (0, 0, 0, 0, 0, card.channels - 1)
+            planes, known = F.pad(x0, silent), F.pad(known, silent, value=True)
         return card.codec.encode(planes), card.codec.known(known.expand(-1, card.planes, -1, -1))
 
     def decode(self, bits: Tensor) -> Tensor:
-        """The roll of some bits: (B, K, P, C) -> (B, 1, P, L)."""
-        return voices.merge(self.card.codec.decode(bits))
+        """The roll of some bits: (B, K, P, C) -> (B, V, P, L)."""
+        planes = self.card.codec.decode(bits)
+        return voices.merge(planes) if self.card.channels == 1 else planes
 
 
 def find(name: str | Path) -> Path:

@@ -15,7 +15,6 @@ from binolab.compose.job import MOST
 from binolab.evaluation import report
 from binolab.evaluation.evaluate import evaluate
 from binolab.model import load, pick_device
-from binolab.music.parts import ALL
 
 TOLD = ("model", "data", "split", "n", "steps", "sampler", "bit", "seed")
 
@@ -33,14 +32,14 @@ def carry_out(options: Namespace) -> None:
     device = pick_device(options.device)
     model = load(options.model, device)
     asked = {"split": options.split, "low": model.low, "pitches": model.pitches}
-    music = datasets.load(options.data, parts=options.parts, **asked)
+    music = datasets.load(options.data, parts=options.parts or model.card.parts, **asked)
     if music.training is music.held_out:
         raise ValueError(f"{options.data}: one piece cannot be held out of itself; add another")
     given = {name: getattr(options, name) for name in ("n", "steps", "sampler", "bit", "seed")}
     given |= {"likelihood": not options.no_likelihood, "prompts": not options.no_harmonization}
     given |= {"batch": 2 if device.type == "cpu" else 64, "progress": sys.stderr.isatty()}
     document, sets = evaluate(model, music.held_out, music.training, **given)
-    told = [*TOLD, *["parts"] * (options.parts != ALL)]
+    told = [*TOLD, *["parts"] * (options.parts is not None)]
     command = shlex.join(w for name in told for w in (f"--{name}", str(getattr(options, name))))
     facts = {"model": options.model, "command": f"binolab evaluate {command}", "data": options.data}
     document["facts"] |= facts

@@ -136,10 +136,11 @@ PRESET_HELP = (
     "shipped network, hours of one core; calibrate: a last stage of it, not transposed; paper: the "
     "printed UNet at the author's size, for a GPU; unet: the same, small"
 )
-PARTS = ("--parts", {"default": "all", "metavar": "all|NAME|PROGRAM"}, "which parts of a folder's "
+PARTS = ("--parts", {"metavar": "PARTS"}, "which parts of a folder's "
          "files: a name, looked for in those of the track and its instrument (piano finds all "
          "kinds of piano), or General MIDI programs, as 0 or 0-7; a file with no such part is left "
-         "out")  # fmt: skip
+         "out. Several with commas are kept apart, piano,others (default: what the preset, or the "
+         "model, was made for; else all)")  # fmt: skip
 TRAIN: Table = [
     ("--data", DATA | {"required": True}, DATA_HELP),
     PARTS,

@@ -40,7 +40,7 @@ def carry_out(options: Namespace) -> None:
 def _carry_out(options: Namespace, team: devices.Team) -> None:
     config, pitch_range = settings(options)
     bars = team.first and sys.stderr.isatty()
-    asked = {"pedal": options.pedal, "parts": options.parts, "progress": bars} | pitch_range
+    asked = {"pedal": options.pedal, "parts": config.parts, "progress": bars} | pitch_range
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         with redirect_stderr(sys.stderr if team.first else nowhere):  # the others would repeat it
             music = team.in_turn(lambda: datasets.load(options.data, **asked))
@@ -109,7 +109,9 @@ def settings(options: Namespace) -> tuple[Config, dict]:
     if options.start is not None:
         card = load(options.start).card
         if options.preset is None:
-            told = {name: getattr(card, name) for name in ("network", "T", "grid", "planes")}
+            told = {
+                name: getattr(card, name) for name in ("network", "T", "grid", "planes", "parts")
+            }
             made = ("pitches", "prior", "kinds")  # by `Run`, of the data
             config = replace(
                 config,
@@ -126,9 +128,9 @@ def settings(options: Namespace) -> tuple[Config, dict]:
             )
         if options.data != "chorales":  # its range, unless told otherwise
             grid = {k: getattr(card, k) if v is None else v for k, v in grid.items()}
-    asked = ("steps", "batch", "minutes", "rate", "precision", "grid")
+    asked = ("steps", "batch", "minutes", "rate", "precision", "grid", "parts")
     given = {k: v for k in asked if (v := getattr(options, k)) is not None}
     if options.resume and not given.keys() & {"steps", "minutes"}:  # the run's own total
         stored = checkpoints.read(options.out)[1]["config"]
         given |= {k: stored[k] for k in ("steps", "minutes") if k in stored}
-    return replace(config, seed=options.seed, parts=options.parts, **given), grid
+    return replace(config, seed=options.seed, **given), grid

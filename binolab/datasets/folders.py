@@ -21,7 +21,7 @@ from binolab import files
 from binolab.datasets.pieces import Data, Music, Piece, hold_out
 from binolab.music import meter, midi, musicxml, rolls
 from binolab.music.midi import LONGEST, Midi
-from binolab.music.parts import ALL, chosen, matcher
+from binolab.music.parts import ALL, apart, choices
 
 Span = tuple[int, int]  # lowest and highest MIDI pitch
 
@@ -36,13 +36,13 @@ PAUSE = 256  # beats, of a piece, in which no note begins: sixteen of the paper'
 class Scan(NamedTuple):
     """What one file gave: why it could not be read, or its span and its notes.
 
-    `notes` is an int array (n, 3) of pitch, first tick, one past the last. It is empty where the
-    span leaves the range that was asked for.
+    `notes` is an int array (n, 4) of pitch, first tick, one past the last, and the choice of parts
+    (`parts.apart`). It is empty where the span leaves the range that was asked for.
     """
 
     reason: str | None = None
     span: Span | None = None
-    notes: np.ndarray = np.zeros((0, 3), np.int32)
+    notes: np.ndarray = np.zeros((0, 4), np.int32)
 
     def fault(self, low: int, pitches: int) -> str | None:
         """Why the file is left out of a pitch range, and what would help; None if it fits."""
@@ -84,16 +84,18 @@ def scan(
     pedal: bool = False,
     wanted: str = ALL,
 ) -> Scan:
-    """Read the `wanted` parts of one file (`parts.chosen`). Never raises for its own faults."""
+    """Read the `wanted` parts of one file (`parts.apart`). Never raises for its own faults."""
     try:
         piece = read(file)
-        notes = chosen(piece, wanted, pedal)
+        planes = apart(piece, wanted, pedal)
     except midi.MidiError as error:
         return Scan(str(error).removeprefix(f"{file}: "))
-    span = (min(n.pitch for n in notes), max(n.pitch for n in notes))
+    pitch = [n.pitch for notes in planes for n in notes]
+    span = min(pitch), max(pitch)
     if not inside(span, low, pitches):
         return Scan(span=span)
-    spans = rolls.spans(notes, meter.grid(piece))
+    grid = meter.grid(piece)
+    spans = [(*n, k) for k, notes in enumerate(planes) for n in rolls.spans(notes, grid)]
     if fault := unfit(spans):
         return Scan(fault)
     return Scan(span=span, notes=np.array(spans, np.int32))
@@ -153,9 +155,18 @@ def inside(span: Span, low: int, pitches: int) -> bool:
     return low <= span[0] and span[1] < low + pitches
 
 
-def draw(notes: np.ndarray, low: int, pitches: int) -> np.ndarray:
+def draw(notes: np.ndarray, low: int, pitches: int, length: int | None = None) -> np.ndarray:
     """The roll of a `Scan`'s notes."""
-    return rolls.from_notes([(p - low, s, e) for p, s, e in notes.tolist()], pitches)
+    return rolls.from_notes([(p - low, s, e) for p, s, e, _ in notes.tolist()], pitches, length)
+
+
+def drawn(name: str, notes: np.ndarray, low: int, pitches: int, parts: int) -> Piece:
+    """The piece of a `Scan`'s notes; of several parts each is drawn for itself, too."""
+    roll = draw(notes, low, pitches)
+    if parts == 1:
+        return Piece(name, roll)
+    each = [draw(notes[notes[:, 3] == k], low, pitches, roll.shape[1]) for k in range(parts)]
+    return Piece(name, roll, np.stack(each))
 
 
 def choose_range(
@@ -223,11 +234,11 @@ def load(
 
     The pitch range is chosen from the data unless it is given (`choose_range`). With `pedal` the
     sustain pedal is heeded. `parts` are those to read: "all", "piano" or another name, or programs
-    as "0-7" (`music.parts.chosen`). A file is skipped when it cannot be read, when it has no such
-    part, when its notes leave the range, or when it is no piece of music (`unfit`: endless, or
-    nearly empty). So is a score beside a file of its own name, which is taken for the same piece.
-    The standard error stream names each, with the reason. Large folders are read on all cores, and
-    scores are parsed once (`read`).
+    as "0-7"; "piano,others" keeps the piano and all else apart (`music.parts`). A file is skipped
+    when it cannot be read, when it has no such part, when its notes leave the range, or when it is
+    no piece of music (`unfit`: endless, or nearly empty). So is a score beside a file of its own
+    name, which is taken for the same piece. The standard error stream names each, with the reason.
+    Large folders are read on all cores, and scores are parsed once (`read`).
 
     Raises ValueError when the folder does not exist or holds no usable file.
     """
@@ -235,7 +246,7 @@ def load(
     if not folder.is_dir():
         fault = "is a file; name the folder it is in" if folder.exists() else "no such folder"
         raise ValueError(f"{folder}: {fault}")
-    matcher(parts)  # a slip is told before the work
+    planes = len(choices(parts))  # a slip is told before the work
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in ENDINGS)
     scans = scan_all(paths, pedal=pedal, wanted=parts, progress=progress)
     low, pitches = choose_range([s.span for s in scans if s.span], low, pitches)
@@ -249,7 +260,7 @@ def load(
             skipped[name] = why
             print(files.printable(f"skipped {file}: {why}"), file=sys.stderr)
         else:
-            pieces.append(Piece(name, draw(scan.notes, low, pitches)))
+            pieces.append(drawn(name, scan.notes, low, pitches, planes))
             taken[piece] = file.name
     if not pieces:
         remedy = "name a folder with files inside the pitch range"

@@ -197,6 +197,18 @@ def vary(model: Model, x0: Tensor, strength: float, **options: Any) -> Tensor:
     return paint(model, x0, nothing, strength=strength, **options)
 
 
+def company(x0: Tensor, kinds: int, generator: Generator | None) -> tuple[Tensor, Tensor]:
+    """What the first part is written with: the others are given, or silent, or free as it is.
+
+    Each in a third of the batch. To be silent is to be known empty: so a model of piano and voice
+    learns the piano alone as well. x0 (B, K, P, C), of which the first `kinds` are the first
+    part's -> x0 with what is silent, and bool, what is given.
+    """
+    way = torch.rand(len(x0), 1, 1, 1, generator=generator, device=x0.device) * 3
+    others = (torch.arange(x0.shape[1], device=x0.device) >= kinds)[:, None, None].expand(x0.shape)
+    return x0 * ~(others & (way < 1)), others & (way < 2)
+
+
 def random_prompts(x0: Tensor, share: float, generator: Generator | None) -> Tensor:
     """Masks to train with: a `share` of the batch gets a prompt, the rest none.
 

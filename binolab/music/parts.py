@@ -17,6 +17,7 @@ from pretty_midi import program_to_instrument_class, program_to_instrument_name
 from binolab.music.midi import Midi, MidiError, Note
 
 ALL = "all"
+OTHERS = "others"
 SAME = {"piano": ("piano", "klavier")}  # a name, and all words that mean it
 
 
@@ -85,8 +86,44 @@ def chosen(midi: Midi, wanted: str = ALL, pedal: bool = False) -> list[Note]:
     return [note for note in notes if (note.track, note.channel) in kept]
 
 
+def apart(midi: Midi, wanted: str = ALL, pedal: bool = False) -> list[list[Note]]:
+    """The notes of several choices, each for itself: "piano,others" parts a song's piano from all
+    else.
+
+    The choices are as in `chosen`, with commas between them. A note belongs to the first that fits
+    it, and "others", the last, takes what is left. The first must have notes; what goes with it may
+    be silent.
+
+    Raises ValueError and MidiError as `chosen` does.
+    """
+    first, *rest = choices(wanted)
+    taken = chosen(midi, first, pedal)
+    planes, left = [taken], set(midi.notes(pedal)) - set(taken)
+    for choice in rest:
+        fits = matcher(choice)
+        kept = {(part.track, part.channel) for part in parts(midi) if fits(part)}
+        planes.append(sorted(n for n in left if (n.track, n.channel) in kept))
+        left -= set(planes[-1])
+    return planes
+
+
+def choices(wanted: str) -> list[str]:
+    """The choices of `apart`, each sound; ValueError where one is none."""
+    first, *rest = wanted.split(",")
+    for choice in (first, *rest):
+        matcher(choice)
+    if first == OTHERS or OTHERS in rest[:-1] or (rest and ALL in (first, *rest)):
+        raise ValueError(
+            f"`parts` {wanted!r}: `others` takes what the parts before it leave, so it comes last; "
+            "`all` stands alone"
+        )
+    return [first, *rest]
+
+
 def matcher(wanted: str) -> Callable[[Part], bool]:
     """What tells whether a `Part` is wanted; ValueError where `wanted` is no choice."""
+    if wanted in (ALL, OTHERS):
+        return lambda part: True
     if programs := re.fullmatch(r"(\d+)(?:-(\d+))?", wanted):
         first, last = int(programs[1]), int(programs[2] or programs[1])
         if first <= last <= 127:
@@ -96,7 +133,7 @@ def matcher(wanted: str) -> Callable[[Part], bool]:
             return lambda part: any(word in text for word in words for text in _names(part))
     raise ValueError(
         "`parts` must be all, a name as piano, or General MIDI programs from 0 to 127, as 0 or "
-        f"0-7; got {wanted!r}"
+        f"0-7; or several of these, as piano,others; got {wanted!r}"
     )
 
 

@@ -34,7 +34,7 @@ class Config:
     transpose: int = 5  # semitones up or down at most
     length: int = rolls.LENGTH
     low: int = rolls.LOW
-    parts: str = ALL  # of the files of a folder (`music.parts.chosen`)
+    parts: str = ALL  # of the files of a folder (`music.parts`): several are a plane each
     ticks: int = rolls.TICKS
     grid: int | None = None  # columns a beat of the bits that noise flips; None: see `fitted`
     planes: int | None = None  # 1: all notes in one; more: one for each part; None: see `fitted`
@@ -93,6 +93,8 @@ _BEST = Config(
     arguments={"depth": 5, "filters": 56}, rho="pitch", loss="bound", schedule=("cosine",),
     prompts=0.4, transpose=6, steps=60_000, rate=8e-4, decay=0.05, ema=0.9995, bf16_on_cpu=True,
 )  # fmt: skip
+# Songs: the piano, and what it goes with. Twelve columns a beat hold its triplets.
+_PIANO = replace(_BEST, arguments={"depth": 5, "filters": 48}, parts="piano,others", grid=12)
 # The paper's UNet, small enough for a core: the shipped weights `unet`.
 _UNET = Config(
     network="UNet", arguments={"widths": [16, 32, 64, 128]}, loss="l2", schedule=("linear",),
@@ -107,6 +109,7 @@ PRESETS = {
     "best": _BEST,
     # A last stage (`train --start`), in the keys and ranges that the music has.
     "calibrate": replace(_BEST, transpose=0, steps=800, rate=2e-4, warmup=50, ema=0.99),
+    "piano": _PIANO,
     # The paper's UNet at the author's size: 10 M parameters, loss L2, T = 100, batches of 200,
     # 50 epochs of 204,400 rolls. The author's Adam keeps a rate of 5e-5; half a cosine from twice
     # that has the same mean. No transposition, no decay of weights.

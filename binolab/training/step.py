@@ -109,7 +109,7 @@ class Run:
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
         told = {k: getattr(config, k) for k in ("network", "T", "low", "ticks", "length")}
         told |= {"schedule": list(config.schedule), "grid": self.codec.grid}
-        told["planes"] = config.planes or 1
+        told |= {"planes": config.planes or 1, "parts": config.parts}
         # It checks: what could not be read again is not trained.
         self.card = Card(arguments=arguments, prior=prior, pitches=pitches, **told)
         self.rho = self.card.rho(device)
@@ -172,6 +172,9 @@ class Run:
             sounding = self.codec.sounding(x0)
             prompts = prompting.random_prompts(sounding, config.prompts, generator)
             known = self.codec.spread(prompts)
+            if self.card.channels > 1:
+                x0, given = prompting.company(x0, self.codec.kinds, generator)
+                known |= given
         x_t = kernel.forward(x0, self.alpha_bar[t], self.rho, generator)
         if known is not None:
             x_t = torch.where(known, x0, x_t)

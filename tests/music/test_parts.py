@@ -90,3 +90,28 @@ def test_where_there_is_no_such_part_those_that_there_are_are_named():
 def test_what_is_no_choice_is_refused(wanted):
     with pytest.raises(ValueError, match="`parts` must be all, a name"):
         parts.chosen(SONG, wanted)
+
+
+def apart(made, wanted):
+    return [[note.pitch for note in notes] for notes in parts.apart(made, wanted)]
+
+
+def test_choices_are_kept_apart_and_the_last_takes_what_is_left():
+    assert apart(SONG, "piano,others") == [[61, 62], [60]]
+    assert apart(SONG, "left,piano,others") == [[62], [61], [60]]  # to the first that fits
+    assert apart(SONG, "piano") == [[61, 62]]
+    assert apart(SONG, "all") == [[60, 61, 62]]
+
+
+def test_what_a_part_goes_with_may_be_silent_but_not_the_part():
+    alone = piece(("Piano", 0, 0))
+    assert apart(alone, "piano,others") == [[60], []]
+    assert apart(alone, "piano,flute,others") == [[60], [], []]
+    with pytest.raises(midi.MidiError, match="no part is flute"):
+        parts.apart(alone, "flute,others")
+
+
+@pytest.mark.parametrize("wanted", ["others", "piano,all", "others,piano", "piano,", "all,others"])
+def test_choices_that_leave_nothing_are_refused(wanted):
+    with pytest.raises(ValueError, match="parts"):
+        parts.choices(wanted)
