@@ -59,6 +59,13 @@ def above_melody(x0: Tensor) -> Tensor:
     return (line >= 0) & (row >= line)
 
 
+def others(x0: Tensor) -> Tensor:
+    """Mask that frees the first part of several. x0 (…, V, P, L) -> bool, same shape."""
+    known = torch.ones_like(x0, dtype=torch.bool)
+    known[..., 0, :, :] = False
+    return known
+
+
 def whole_notes(x0: Tensor, known: Tensor) -> Tensor:
     """A mask in which each note that is known for half of its ticks or more is known to its end.
 
@@ -89,8 +96,8 @@ def paint(
 
     Parameters
     ----------
-    x_known : (B, 1, P, L) of bits
-        The given roll. What it holds in free cells matters only where `strength` < 1.
+    x_known : (B, V, P, L) of bits
+        The given roll: V = 1, or all parts of a model of several (`Model.encode`). What it holds in free cells matters only where `strength` < 1.
     known : bool, same shape
     sampler
         A name in `sampling.SAMPLERS`, or a step of your own.
@@ -146,7 +153,8 @@ def paint(
     x = polish(model.network, x, told, bits, polishing)
     if callback:
         callback(0, x, x)
-    return torch.where(known, x_known, model.decode(x))  # to the letter, whatever the grid holds
+    made = model.decode(x)[:, : known.shape[1]]  # of several parts, those that were asked for
+    return torch.where(known, x_known, made)  # to the letter, whatever the grid holds
 
 
 @torch.no_grad()

@@ -41,7 +41,8 @@ def cut(pieces: Sequence[datasets.Piece], model: Model) -> np.ndarray:
             raise ValueError(f"{piece.name}: {len(piece.roll)} pitches; the model has {pitches}")
     windows = np.zeros((0, pitches, length), bool)
     if pieces:
-        windows = datasets.held_out_windows(pieces, length, 10**9)[:, 0].numpy() > 0
+        parts = model.card.channels
+        windows = datasets.held_out_windows(pieces, length, 10**9, parts)[:, 0].numpy() > 0
     if len(windows) < 2:
         raise ValueError(
             f"too little music: {len(windows)} window of {length // model.ticks} beats where at "
@@ -154,7 +155,8 @@ def evaluate(
         "statistics": {k: comparison.plain(statistics(s, **axes)) for k, s in sets.items()},
         "comparison": compared,
     }
-    x0 = datasets.held_out_windows(held_out, model.length, n).to(device)
+    parts = datasets.held_out_windows(held_out, model.length, n, model.card.channels).to(device)
+    x0 = parts[:, :1]
     if prompts:
         document["harmonization"] = masked.harmony(model, x0, generator=seeded(), **writing)[1]
     if likelihood:
@@ -163,12 +165,14 @@ def evaluate(
         if all(p.parts is not None and len(p.parts) == model.card.planes for p in held_out):
             args = held_out, model.length, n, model.card.planes
             planes = datasets.held_out_windows(*args).to(device)
+        alone = x0 if model.card.channels > 1 else planes
+        masks = {name: (alone, mask(x0)) for name, mask in MASKS.items()}
+        if model.card.channels > 1:
+            masks["others"] = planes, prompting.others(planes)
         document["costs"] = {
-            name: masked.cost(
-                model, planes, mask(x0), sets["training"], generator=seeded(), **options
-            )
-            for name, mask in MASKS.items()
-            if prompts or name == "nothing"
+            name: masked.cost(model, *given, sets["training"], generator=seeded(), **options)
+            for name, given in masks.items()
+            if prompts or name in ("nothing", "others")
         }
     document["facts"]["seconds"] = time.perf_counter() - begun
     return document, sets

@@ -122,9 +122,10 @@ def cost(
     ----------
     model : Model
     x0 : Tensor (N, V, P, L) of bits
-        Rolls, V = 1, or better their voices in the model's planes, where they are known: the chance
-        of a roll is at least that of its planes.
-    known : Tensor of bool (N, 1, P, L)
+        Rolls, V = 1; or better their voices in the model's planes, where they are known: the chance
+        of a roll is at least that of its planes. Or several parts (`Model.encode`): the first is
+        measured, and the others must be known.
+    known : Tensor of bool, same shape, or (N, 1, P, L)
     training : array of bits (M, P, L)
         What the baselines count.
     steps : int
@@ -148,7 +149,7 @@ def cost(
         bits,
         model.alpha_bar(LEVELS),
         prior=prior,
-        known=told if known.any() else None,
+        known=told if known.any() or bits.shape[1] > x0.shape[1] * model.codec.kinds else None,
         steps=steps,
         generator=generator,
         batch=batch,
@@ -162,7 +163,8 @@ def cost(
             for x, z, k in jobs
         ]
     )
-    rolls, free = (t[:, 0].cpu().numpy() > 0 for t in (voices.merge(x0), ~known))
+    heard = x0 if model.card.channels > 1 else voices.merge(x0)
+    rolls, free = (t[:, 0].cpu().numpy() > 0 for t in (heard, ~known))
     single = surprise(said.cpu().numpy(), bits.cpu().numpy() > 0)[~told.cpu().numpy()]
     nats = {"bound": bound.value, "single_call": single.sum() / len(rolls)}
     for name, chances in baselines(rolls, training, model.ticks).items():
