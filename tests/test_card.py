@@ -44,7 +44,7 @@ def test_a_card_comes_back_from_its_text(facts):
         card = Card(**facts | more)
         text = card.json()
         assert Card.read(text) == card and Card.read(text).json() == text
-        told = {"grid": 24, "planes": 1} | facts | more  # and no more than is told
+        told = {"grid": 24, "planes": 1, "parts": "all"} | facts | more  # and no more than is told
         assert json.loads(text) == told == {name: getattr(card, name) for name in told}
 
 

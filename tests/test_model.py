@@ -120,6 +120,18 @@ def test_a_roll_in_the_planes_of_its_voices_is_taken_in_these():
     assert not torch.equal(bits, model.encode(voices.merge(planes), known)[0])
 
 
+def test_of_several_parts_a_roll_of_one_has_silent_others():
+    card = Card(**BEATS | {"parts": "piano,others"})
+    model, x = Model(half, card), torch.zeros(1, 1, 12, 96)
+    x[..., 3, :24] = 1
+    bits, told = model.encode(x)
+    assert torch.equal(model.decode(bits)[:, :1], x) and not model.decode(bits)[:, 1:].any()
+    assert told[:, 2:].all() and not told[:, 0].any()  # the others are known; the first is free
+    both = torch.cat([x, x.roll(5, -2)], 1)
+    bits, told = model.encode(both)
+    assert torch.equal(model.decode(bits), both) and not told[:, [0, 2]].any()
+
+
 # --- on disk -------------------------------------------------------------------------------------
 
 

@@ -97,7 +97,8 @@ def paint(
     Parameters
     ----------
     x_known : (B, V, P, L) of bits
-        The given roll: V = 1, or all parts of a model of several (`Model.encode`). What it holds in free cells matters only where `strength` < 1.
+        The given roll: V = 1, or all parts of a model of several (`Model.encode`). What it holds in
+        free cells matters only where `strength` < 1.
     known : bool, same shape
     sampler
         A name in `sampling.SAMPLERS`, or a step of your own.

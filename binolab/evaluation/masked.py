@@ -149,7 +149,7 @@ def cost(
         bits,
         model.alpha_bar(LEVELS),
         prior=prior,
-        known=told if known.any() or bits.shape[1] > x0.shape[1] * model.codec.kinds else None,
+        known=told if known.any() or model.card.channels > 1 else None,
         steps=steps,
         generator=generator,
         batch=batch,

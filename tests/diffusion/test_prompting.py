@@ -507,6 +507,32 @@ def test_a_sampler_may_bring_its_corrector():
     assert len(calls) == 4 + 3
 
 
+# --- several parts ------------------------------------------------------------------------------
+
+
+def test_the_others_are_given_silent_or_free_each_in_a_third_of_a_batch():
+    x0 = (torch.rand(3000, 4, 2, 3, generator=seeded()) < 0.5).float()
+    made, given = prompting.company(x0, 2, seeded())
+    assert torch.equal(made[:, :2], x0[:, :2]) and not given[:, :2].any()
+    told = given[:, 2:].flatten(1)
+    assert (told.all(1) | ~told.any(1)).all()
+    silent = told.all(1) & ~made[:, 2:].flatten(1).any(1)
+    assert torch.equal(made[~silent], x0[~silent])
+    assert abs(silent.float().mean() - 1 / 3) < 0.05
+    assert abs(told.all(1).float().mean() - 2 / 3) < 0.05
+
+
+def test_a_part_is_written_beside_others_that_stay():
+    card = Card(**CARD.__dict__ | {"network": "BeatTransformer", "planes": 2, "prior": 0.1,
+                "parts": "piano,others"} | {"arguments": {"pitches": CARD.pitches, "kinds": 2}})  # fmt: skip
+    model = Model(lambda x_t, *_: torch.full_like(x_t, 0.5), card)
+    x = (torch.rand(2, 2, P, L, generator=seeded()) < 0.3).float()
+    made = prompting.paint(model, x, prompting.others(x), steps=2, generator=seeded())
+    assert made.shape == x.shape and torch.equal(made[:, 1], x[:, 1])
+    assert not torch.equal(made[:, 0], x[:, 0])
+    assert prompting.generate(model, 2, steps=2, generator=seeded()).shape == (2, 1, P, L)
+
+
 # --- polish, and what the callback sees ----------------------------------------------------------
 
 
