@@ -155,8 +155,8 @@ def evaluate(
         "statistics": {k: comparison.plain(statistics(s, **axes)) for k, s in sets.items()},
         "comparison": compared,
     }
-    parts = datasets.held_out_windows(held_out, model.length, n, model.card.channels).to(device)
-    x0 = parts[:, :1]
+    parts = datasets.held_out_windows(held_out, model.length, n, model.card.channels)
+    x0 = parts[:, :1].to(device)
     if prompts:
         document["harmonization"] = masked.harmony(model, x0, generator=seeded(), **writing)[1]
     if likelihood:

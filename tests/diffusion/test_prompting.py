@@ -523,8 +523,8 @@ def test_the_others_are_given_silent_or_free_each_in_a_third_of_a_batch():
 
 
 def test_a_part_is_written_beside_others_that_stay():
-    card = Card(**CARD.__dict__ | {"network": "BeatTransformer", "planes": 2, "prior": 0.1,
-                "parts": "piano,others"} | {"arguments": {"pitches": CARD.pitches, "kinds": 2}})  # fmt: skip
+    bits = {"network": "BeatTransformer", "arguments": {"pitches": P, "kinds": 2}, "prior": 0.1}
+    card = replace(CARD, **bits, planes=2, parts="piano,others")
     model = Model(lambda x_t, *_: torch.full_like(x_t, 0.5), card)
     x = (torch.rand(2, 2, P, L, generator=seeded()) < 0.3).float()
     made = prompting.paint(model, x, prompting.others(x), steps=2, generator=seeded())
