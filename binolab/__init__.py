@@ -22,12 +22,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from binolab.compose import complete, generate, harmonize, infill, vary
+    from binolab.compose import accompany, complete, generate, harmonize, infill, vary
     from binolab.model import load
 
 __version__ = "0.1.0"
 DOOR = {"load": "model"} | dict.fromkeys(
-    ("generate", "complete", "infill", "harmonize", "vary"), "compose"
+    ("generate", "complete", "infill", "harmonize", "accompany", "vary"), "compose"
 )
 ROOMS = (
     "music",
@@ -42,7 +42,7 @@ ROOMS = (
     "evaluation",
     "cli",
 )
-__all__ = ["complete", "generate", "harmonize", "infill", "load", "vary"]
+__all__ = ["accompany", "complete", "generate", "harmonize", "infill", "load", "vary"]
 
 
 def __getattr__(name: str):

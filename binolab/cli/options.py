@@ -77,6 +77,10 @@ HARMONIZE: Table = [
     ("--rests", {"default": "lead", "choices": ["lead", "keep", "fill"]}, "where nothing is "
      "written: before the melody and after it; in its rests of a beat or more too; nowhere"),
 ]  # fmt: skip
+ACCOMPANY: Table = [
+    ("--melody", {"metavar": "TRACK"}, "the track that has the voice, by name, or by number among "
+     "those with notes (default: all notes are the voice)"),
+]  # fmt: skip
 VARY: Table = [
     ("--strength", NUMBER | {"default": 0.75}, "0 leaves it as it is, 1 is all new: the place on "
      "the noise schedule"),
@@ -188,6 +192,10 @@ EVALUATE: Table = [
     ("--no-harmonization", FLAG, "leave out all that is given a melody or another mask"),
 ]  # fmt: skip
 WRITES = [*MIDI_OUT, *SAMPLING]
+FOR_SONGS = [  # the same, and another model
+    (name, more | {"default": "piano"} if name == "--model" else more, text)
+    for name, more, text in WRITES
+]
 COMMANDS: list[tuple[str, Table, str, str]] = [  # name, options, help, an example
     ("generate", GENERATE + WRITES, "write a piece from nothing", "-o new.mid --n 4"),
     ("complete", PIECE + COMPLETE + WRITES, "keep the beginning of a piece and write the rest",
@@ -196,6 +204,8 @@ COMMANDS: list[tuple[str, Table, str, str]] = [  # name, options, help, an examp
      "piece.mid -o out.mid --from 4 --to 12"),
     ("harmonize", PIECE + HARMONIZE + WRITES, "write what lies below a melody",
      "melody.mid -o out.mid"),
+    ("accompany", PIECE + ACCOMPANY + FOR_SONGS, "write a piano for a voice",
+     "song.mid -o out.mid --melody Voice"),
     ("vary", PIECE + VARY + WRITES, "write a variation of a piece",
      "piece.mid -o out.mid --strength 0.75"),
     ("train", TRAIN, "train a model on Bach's chorales, on MAESTRO or on a folder of files",

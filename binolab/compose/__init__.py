@@ -12,6 +12,7 @@ Chapters: 12 *Completing and infilling*, 13 *Harmonizing*, 14 *Variations*, 17 *
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Unpack
 
 import numpy as np
@@ -28,6 +29,7 @@ __all__ = [
     "How",
     "Remark",
     "Where",
+    "accompany",
     "complete",
     "generate",
     "harmonize",
@@ -206,6 +208,38 @@ def harmonize(
             "with `transpose` 12 say, or name another `melody`"
         )
     return task.write(free, harmony=True)
+
+
+def accompany(
+    piece: Source,
+    out: Target = None,
+    *,
+    melody: str | int | None = None,
+    **where: Unpack[Where],
+) -> Pieces:
+    """Write a piano for a voice.
+
+    The model hears the voice beside the piano, and writes the piano alone: above the voice, below
+    it, and where it rests. The new notes come on a track of their own. By default the `model` is
+    "piano", which learned from songs; another must know such parts too.
+
+    `melody` is the track that has the voice, by name or by number, from 1, among those with notes;
+    by default all notes are the voice. What else the piece holds is kept, and not heard. Other
+    parameters as in `complete`; returns, raises: as `generate`. Chapter: 13.
+    """
+    task = Task(piece, out, melody=melody, **{"model": "piano"} | where)
+    if task.model.card.channels < 2:
+        raise ValueError("`model` hears no voice beside what it writes; choose piano")
+    voice = task.line()
+    if not voice.any():
+        raise ValueError(
+            f"{task.name}: the model has no row for the voice; choose another `transpose`"
+        )
+    if len(task.sung) < len(task.midi.notes(where.get("pedal", False))):
+        task.remarks.append("what is not the voice is kept, and not heard")
+    task.given = dataclasses.replace(task.given, notes=[])
+    free = task.columns(task.start, min(task.end, task.stop))
+    return task.write(free, voice[None], track="Piano")
 
 
 def vary(

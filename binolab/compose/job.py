@@ -171,13 +171,22 @@ class Job:
         *,
         strength: float = 1.0,
         harmony: bool = False,
+        beside: Tensor | None = None,
+        track: str | None = None,
         move: Callable = lambda roll: (0, roll),
     ) -> Pieces:
-        """Write the cells of ticks `start` to ``stop - 1`` that are not known; (P, L) both."""
+        """Write the cells of ticks `start` to ``stop - 1`` that are not known; (P, L) both.
+
+        `beside` are the other parts of a model of several, (V - 1, P, L): given, and not written.
+        All new notes come on the `track` of that name, or where `placed` says.
+        """
         _check_length(given, stop)
         if self.audio:
             _check_sound(given, known, start, stop)
         x, kept = (a[None, None, :, start:stop] for a in (whole, known))
+        if beside is not None:
+            others = beside[None, :, :, start:stop]
+            x, kept = torch.cat([x, others], 1), torch.cat([kept, torch.ones_like(others) > 0], 1)
         calls = round(self.steps * strength) * len(sliding.plan(model, kept))
         made = []
 
@@ -205,7 +214,7 @@ class Job:
                 result[:, start:stop] = torch.from_numpy(
                     self.best(draw, model, given, self.first + i, move)
                 )
-                piece = self.edited(given, result.numpy() > 0, known.numpy(), harmony)
+                piece = self.edited(given, result.numpy() > 0, known.numpy(), harmony, track)
                 made.append(piece)
                 new = {k: stack.enter_context(files.replacing(p)) for k, p in paths.items()}
                 if "mid" in new and paths["mid"].suffix.lower() in SCORES:
@@ -241,14 +250,21 @@ class Job:
             return ways[0][1]
         return min(ways, key=lambda way: (way[0], judge(way[1] > 0)))[1]
 
-    def edited(self, given: Given, roll: np.ndarray, known: np.ndarray, harmony: bool) -> Midi:
+    def edited(
+        self,
+        given: Given,
+        roll: np.ndarray,
+        known: np.ndarray,
+        harmony: bool = False,
+        track: str | None = None,
+    ) -> Midi:
         """The piece with the notes that a roll has in free cells."""
         removed, ended, added = editing.changes(given, roll, known)
         added = [new for new in added if new.pitch in PIANO]
-        tracks, programs = self.placed(given, roll, known, added, harmony)
+        tracks, programs = self.placed(given, roll, known, added, harmony, track)
         return editing.edited(given.midi, removed, ended, tracks, programs)
 
-    def placed(self, given, roll, known, added, harmony):
+    def placed(self, given, roll, known, added, harmony, track):
         """On which track each new note comes, with its channel and velocity; and new programs.
 
         A harmony comes on tracks of its own, and so does all that is new in a piece of one track:
@@ -261,6 +277,11 @@ class Job:
         homes = editing.parts(notes)
         if not added:
             return {}, {}
+        used = {e.data[0] & 0x0F for t in piece.tracks for e in t if e.kind < 0xF0}
+        free = [c for c in range(16) if c != midi.DRUMS and c not in used] or [0]
+        if track is not None:
+            all_new = [(note, free[0], loud(note)) for note in added]
+            return {track: all_new}, {track: (free[0], self.program or 0)}
         if not harmony and len(homes) > 1:
             mean = {k: np.mean([n.pitch for n in part]) for k, part in homes.items()}
             tracks: dict = defaultdict(list)
@@ -268,8 +289,6 @@ class Job:
                 home = homes[min(homes, key=lambda k: abs(mean[k] - new.pitch))][0]
                 tracks[home.track].append((new, home.channel, loud(new)))
             return tracks, {}
-        used = {e.data[0] & 0x0F for track in piece.tracks for e in track if e.kind < 0xF0}
-        free = [c for c in range(16) if c != midi.DRUMS and c not in used] or [0]
         program = self.program
         if program is None:
             first = notes[0] if notes else None

@@ -167,13 +167,15 @@ class Task:
         )
         return torch.from_numpy(own.roll(self.model.pitches, self.length)).float()
 
-    def write(self, free: Tensor, **options) -> Pieces:
-        """Write the free cells of the part to work on."""
+    def write(self, free: Tensor, beside: Tensor | None = None, **options) -> Pieces:
+        """Write the free cells of the part to work on, `beside` other parts."""
         whole = torch.from_numpy(self.given.roll(self.model.pitches, self.length)).float()
         ticks = self.model.ticks
         start, stop = self.start // ticks * ticks, -(-self.stop // ticks) * ticks  # on beats
         if stop > self.length:
-            whole, free = (F.pad(a, (0, stop - self.length)) for a in (whole, free))
+            more = (0, stop - self.length)
+            whole, free = F.pad(whole, more), F.pad(free, more)
+            beside = None if beside is None else F.pad(beside, more)
         made = self.job.write(
             self.model,
             self.given,
@@ -181,6 +183,7 @@ class Task:
             ~free,
             start,
             stop,
+            beside=beside,
             **options,
         )
         for line in self.remarks:  # at the end: a fault is told alone
