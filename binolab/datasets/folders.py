@@ -281,9 +281,24 @@ def data(
     parts: str = ALL,
     progress: bool = True,
 ) -> Data:
-    """A folder for ``--data``: every tenth file is held out."""
-    if split != "valid":
-        raise ValueError(f"{root}: a folder has no {split} split; every tenth file is held out")
+    """A folder for ``--data``: every tenth file is held out, or what its folder `valid` holds.
+
+    Where a folder has folders `train` and `valid`, or `test` for that split, these are the sides.
+    """
+    sides = ("train", split)
+    own = all((Path(root) / side).is_dir() for side in sides)
+    if split != "valid" and not own:
+        raise ValueError(
+            f"{root}: a folder has no {split} split without folders train and {split} in it; every "
+            "tenth file is held out"
+        )
     music = load(root, low=low, pitches=pitches, pedal=pedal, parts=parts, progress=progress)
     training, held_out = hold_out(music)
+    if own:
+        training, held_out = (
+            [piece for piece in music if Path(piece.name).parts[0] == side] for side in sides
+        )
+        for side, pieces in zip(sides, (training, held_out)):
+            if not pieces:
+                raise ValueError(f"{Path(root) / side}: no usable file; the other folder has some")
     return Data(training, held_out, music.low, music.pitches)

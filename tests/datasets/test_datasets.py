@@ -1,6 +1,7 @@
 """The chorales: split by melody, parsed once, kept where one says; and folders of one's own."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -488,3 +489,31 @@ def test_holding_out_leaves_no_piece_in_both_parts(n):
 def test_a_lone_piece_is_learned_from_and_measured_on():
     pieces = [datasets.Piece("a", np.zeros((2, 3), bool))]
     assert datasets.hold_out(pieces) == (pieces, pieces)
+
+
+def test_folders_train_and_valid_are_the_two_sides(tmp_path):
+    for k, name in enumerate(["train/a", "train/deep/b", "train/c", "valid/d", "test/e"]):
+        write(tmp_path / f"{name}.mid", 60 + k)
+    for split, held in ("valid", "d"), ("test", "e"):
+        found = folders.data(tmp_path, split=split, progress=False)
+        assert [Path(p.name).stem for p in found.training] == ["a", "c", "b"]
+        assert [Path(p.name).stem for p in found.held_out] == [held]
+        assert (found.low, found.pitches) == (60, 8)  # one range for all
+    (tmp_path / "valid" / "d.mid").write_bytes(b"")
+    with pytest.raises(ValueError, match="valid: no usable file"):
+        folders.data(tmp_path, progress=False)
+    with pytest.raises(ValueError, match="no test split without"):
+        folders.data(tmp_path / "train", split="test", progress=False)
+
+
+def test_parts_are_kept_apart_on_planes_of_their_own(tmp_path):
+    song(tmp_path / "a.mid", ("Voice", 52, 72), ("Right", 0, 60), ("Left", 0, 48))
+    song(tmp_path / "b.mid", ("Piano", 0, 50))
+    found = folders.load(tmp_path, parts="piano,others", progress=False)
+    assert [p.parts.shape for p in found] == [(2, *p.roll.shape) for p in found]
+    for piece in found:
+        assert np.array_equal(piece.roll, piece.parts.any(0))
+    (piano, voice), low = found[0].parts, found.low
+    assert voice.any(1).nonzero()[0].tolist() == [72 - low]
+    assert piano.any(1).nonzero()[0].tolist() == [48 - low, 60 - low]
+    assert not found[1].parts[1].any()
