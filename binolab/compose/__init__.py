@@ -239,7 +239,7 @@ def accompany(
         task.remarks.append("what is not the voice is kept, and not heard")
     task.given = dataclasses.replace(task.given, notes=[])
     free = task.columns(task.start, min(task.end, task.stop))
-    return task.write(free, voice[None], track="Piano")
+    return task.write(free, voice[None])
 
 
 def vary(

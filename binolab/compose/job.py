@@ -178,7 +178,7 @@ class Job:
         """Write the cells of ticks `start` to ``stop - 1`` that are not known; (P, L) both.
 
         `beside` are the other parts of a model of several, (V - 1, P, L): given, and not written.
-        All new notes come on the `track` of that name, or where `placed` says.
+        All new notes come on a `track` of that name, or where `placed` says.
         """
         _check_length(given, stop)
         if self.audio:
@@ -188,6 +188,8 @@ class Job:
             others = beside[None, :, :, start:stop]
             x, kept = torch.cat([x, others], 1), torch.cat([kept, torch.ones_like(others) > 0], 1)
         calls = round(self.steps * strength) * len(sliding.plan(model, kept))
+        if model.card.channels > 1:
+            track = track or "Piano"  # what such a model writes; the others are given, or silent
         made = []
 
         def draw(seed):
@@ -279,7 +281,7 @@ class Job:
             return {}, {}
         used = {e.data[0] & 0x0F for t in piece.tracks for e in t if e.kind < 0xF0}
         free = [c for c in range(16) if c != midi.DRUMS and c not in used] or [0]
-        if track is not None:
+        if track is not None and len(homes) < 2:
             all_new = [(note, free[0], loud(note)) for note in added]
             return {track: all_new}, {track: (free[0], self.program or 0)}
         if not harmony and len(homes) > 1:
