@@ -30,6 +30,7 @@ PIANO = (21, 108)  # A0 to C8
 FEW = 1_000_000  # bytes that one process reads before others have started
 SLOW = 30  # a score takes as long as a MIDI file of so many times its bytes
 PARSER = 1  # raise it when `musicxml` changes: scores are then parsed anew
+NAMED = 20  # skipped files, of a folder; a collection may have hundreds
 PAUSE = 256  # beats, of a piece, in which no note begins: sixteen of the paper's windows
 
 
@@ -237,7 +238,8 @@ def load(
     as "0-7"; "piano,others" keeps the piano and all else apart (`music.parts`). A file is skipped
     when it cannot be read, when it has no such part, when its notes leave the range, or when it is
     no piece of music (`unfit`: endless, or nearly empty). So is a score beside a file of its own
-    name, which is taken for the same piece. The standard error stream names each, with the reason.
+    name, which is taken for the same piece. `Music.skipped` has each with its reason; the standard
+    error stream names the first twenty.
     Large folders are read on all cores, and scores are parsed once (`read`).
 
     Raises ValueError when the folder does not exist or holds no usable file.
@@ -258,10 +260,13 @@ def load(
             why = f"is the same piece as {taken[piece]}, by its name; rename it if it is not"
         if why:
             skipped[name] = why
-            print(files.printable(f"skipped {file}: {why}"), file=sys.stderr)
+            if len(skipped) <= NAMED:
+                print(files.printable(f"skipped {file}: {why}"), file=sys.stderr)
         else:
             pieces.append(drawn(name, scan.notes, low, pitches, planes))
             taken[piece] = file.name
+    if len(skipped) > NAMED:
+        print(f"skipped {len(skipped) - NAMED} more of {len(paths)} files", file=sys.stderr)
     if not pieces:
         remedy = "name a folder with files inside the pitch range"
         if not paths:

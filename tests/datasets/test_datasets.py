@@ -261,6 +261,16 @@ def test_a_folder_is_read_to_the_bottom_and_bad_files_are_named_and_skipped(tmp_
         assert line.endswith(found.skipped[f"{name}.mid"])
 
 
+def test_of_hundreds_of_skipped_files_twenty_are_named(tmp_path, capsys):
+    write(tmp_path / "good.mid", 60)
+    for i in range(30):
+        (tmp_path / f"{i}.mid").write_text("no music")
+    found = folders.load(tmp_path, progress=False)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(found.skipped) == 30 and len(lines) == 21
+    assert lines[-1] == "skipped 10 more of 31 files"
+
+
 def test_the_range_is_chosen_from_the_data_unless_it_is_given(tmp_path):
     write(tmp_path / "low.mid", 40)
     write(tmp_path / "high.mid", 92)
