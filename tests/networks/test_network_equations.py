@@ -83,6 +83,26 @@ def test_the_unet_moves_with_its_input_by_whole_strides():
         assert apart < 1e-12 if same else apart > 1e-6
 
 
+@torch.no_grad()
+def test_strides_can_keep_every_bit():
+    """Of weights set by hand: a stride gives each corner of its squares a map of its own."""
+    net, x = UNet((1, 4, 16)), torch.rand(1, 1, 8, 12, generator=seeded()).round()
+    for p in net.parameters():
+        p.zero_()
+    for half in (half for contract in net.contract for half in contract):
+        eye = torch.eye(*half[0].weight.shape[:2])
+        half[0].weight[:, :, 1, 1] = eye  # pass it on
+    for layer, _ in net.down:
+        for c in range(layer.in_channels):
+            for k, corner in enumerate([(1, 1), (1, 2), (2, 1), (2, 2)]):
+                layer.weight[4 * c + k, c, *corner] = 1
+    h = x
+    for contract, down in zip(net.contract, [torch.nn.Identity(), *net.down]):
+        h = contract(down(h))
+    assert h.shape == (1, 16, 2, 3)
+    assert torch.equal(F.pixel_shuffle(F.pixel_shuffle(h, 2), 2), x)
+
+
 # --- attention -----------------------------------------------------------------------------------
 
 
