@@ -191,6 +191,7 @@ def test_beats_are_the_tempo_added_up_over_time(tempi, until):
 
 
 def test_a_very_short_note_keeps_one_tick():
+    """eq-rolls-bit"""
     assert rolls.from_midi(song((60, 1.0, 1.001)), length=48).nonzero()[1].tolist() == [24]
 
 
