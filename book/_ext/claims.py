@@ -153,7 +153,8 @@ def faults(claim):
 
 def links(claim, repository=""):
     """Where to follow a claim: a line for each link."""
-    yield f"{labels()[claim['chapter']][:2]}, {{ref}}`{claim['chapter']}`"
+    page = labels()[claim["chapter"]]
+    yield f"Chapter {page[:2].lstrip('0')}, {{ref}}`{claim['chapter']}`"
     if ours := claim["ours"]:
         yield f"{{eq}}`{ours}`" if ours.startswith("eq-") else f"{{numref}}`{ours}`"
     if code := claim["code"]:
@@ -206,7 +207,7 @@ HEAD = ("The paper", "Here", "To follow it")
 
 
 class Count(SphinxRole):
-    """How many claims have a verdict, or how many there are: ``{claims}`all```."""
+    """How many claims have a verdict; with `all`, how many there are."""
 
     def run(self):
         rows = [claim for part in read().values() for claim in part if not faults(claim)]
