@@ -29,17 +29,8 @@ CHAPTERS = [name for name in PAGES if re.match(r"\d\d[a-z]?-", name)]
 STATE = "application/vnd.jupyter.widget-state+json"
 
 # What the paper prints, and the label that it has here.
-PAPER = {
-    "Eq. 1": "eq-kernel-transition",
-    "Eq. 2": "eq-kernel-joint",
-    "Eq. 3": "eq-kernel-printed",
-    "Eq. 4": "eq-eq8-rate",
-    "Eq. 5": "eq-eq8-product",
-    "Eq. 6": "eq-eq8-gaussian",
-    "Eq. 7": "eq-eq8-two",
-    "Eq. 8": "eq-eq8-closed",
-    "Algorithm 1": "eq-sampling-xor",
-}
+CLAIMS = yaml.safe_load((BOOK / "claims.yml").read_text(encoding="utf-8"))
+PAPER = {claim["paper"]: claim["ours"] for claim in CLAIMS["equations"]}
 
 
 @dataclass

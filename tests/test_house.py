@@ -36,6 +36,10 @@ def tracked():
     return [ROOT / name for name in names.split("\0") if name and (ROOT / name).is_file()]
 
 
+def cells_of(chapter):
+    return json.loads((ROOT / "book" / f"{chapter}.ipynb").read_text())["cells"]
+
+
 def declared():
     """Every requirement of pyproject.toml, extras and all."""
     lists = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
@@ -199,6 +203,22 @@ def test_every_module_has_its_reference():
     missing, gone = set(modules) - set(named), set(named) - set(modules)
     assert not missing and not gone, f"book/api.md lacks {missing}, has {gone}"
     assert len(named) == len(set(named))
+
+
+def test_every_numbered_equation_is_named_by_a_test():
+    """In its docstring; and no test names one that is gone."""
+    cells = [c for name in CHAPTERS for c in cells_of(name) if c["cell_type"] == "markdown"]
+    labels = [
+        label for c in cells for label in re.findall(r":label: (eq-\S+)", "".join(c["source"]))
+    ]
+    named = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                named |= set(re.findall(r"\beq(?:-\w+)+", ast.get_docstring(node) or ""))
+    missing, gone = set(labels) - named, named - set(labels)
+    assert len(labels) == len(set(labels)) > 0
+    assert not missing and not gone, f"without a test: {missing}; gone: {gone}"
 
 
 @pytest.mark.parametrize("name", CHAPTERS)

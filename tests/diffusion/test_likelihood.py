@@ -183,6 +183,7 @@ def slack(variance, dearest, draws):
 @given(SEEDS, PRIORS, st.integers(1, 3), st.integers(1, 4), st.sampled_from([0.0, 0.1, 0.6]))
 @settings(max_examples=10)
 def test_terms_add_up_to_the_bound_over_all_paths(seed, prior, n, T, end):
+    """eq-quality-jensen, eq-quality-bound"""
     alpha_bar = schedule(seed, T, end)
     model = Table(n, alpha_bar, seed)
     whole = path_bound(model, n, alpha_bar, prior)

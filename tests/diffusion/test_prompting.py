@@ -304,7 +304,10 @@ def perfect(x0):
 
 @pytest.mark.parametrize("strength", [0.01, 0.3, 0.75, 1.0])
 def test_a_variation_begins_at_its_own_level(strength):
-    """x_T has the noise of t = strength · T, and takes the same share of the steps."""
+    """eq-variations-make
+
+    x_T has the noise of t = strength · T, and takes the same share of the steps.
+    """
     x = sampling.noise((30, 1, P, L), 0.5, seeded())
     seen = []
     found = prompting.vary(

@@ -5,10 +5,7 @@ any music, one rho a cell. What the library gives is held against the plain sums
 """
 
 import itertools
-import json
 import math
-import re
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -305,18 +302,3 @@ def test_the_bound_is_never_less_than_what_the_chain_pays(seed, T):
             ).sum(-1)
             cost += float(q @ term.numpy())
         assert cost >= paid - 1e-9
-
-
-# --- all of them ---------------------------------------------------------------------------------
-
-
-def test_every_numbered_equation_on_sampling_is_named_here():
-    """In any notebook of the book, so that a chapter may be split or renamed."""
-    book, here = Path(__file__).parents[2] / "book", Path(__file__).read_text(encoding="utf-8")
-    labels = set()
-    for path in book.glob("*.ipynb"):
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-            if cell["cell_type"] == "markdown":
-                labels |= set(re.findall(r":label: (eq-sampling-\w+)", "".join(cell["source"])))
-    named = set(re.findall(r"eq-sampling-[a-z]+", here))
-    assert len(labels) >= 18 and labels <= named, sorted(labels - named)

@@ -207,6 +207,8 @@ def test_joint_windows_that_agree_say_what_each_says():
 
 
 def test_joint_windows_vote_towards_their_middles():
+    """eq-longer-joint"""
+
     def places(x_t, alpha_bar_t, known=None):  # says where in its window a tick lies
         return torch.arange(x_t.shape[-1]).float().expand(x_t.shape)
 

@@ -58,7 +58,7 @@ SEEDS, KINDS = st.integers(0, 999), st.integers(0, 2)
 
 @given(SEEDS, KINDS, KINDS)
 def test_overlap_area_is_mgevals(seed, one, two):
-    """MGEval's own definition, with scipy's kernel density estimate."""
+    """eq-quality-overlap: MGEval's own definition, with scipy's kernel density estimate."""
     from scipy.stats import gaussian_kde
 
     a, b = sample(seed, one), sample(seed + 1, two)
@@ -108,6 +108,7 @@ def test_pairwise(a, k):
 
 @pytest.mark.parametrize("dimensions", [(), (4,)])
 def test_distances_are_mgevals_and_weights_are_repetitions(dimensions):
+    """eq-quality-distances"""
     rng = np.random.default_rng(1)
     held, other = rng.normal(size=(14, *dimensions)), rng.normal(0.5, 2, size=(11, *dimensions))
     weights = np.stack([np.ones(14, int), rng.integers(0, 3, 14)])
@@ -171,6 +172,7 @@ def test_self_similarity_of_what_repeats():
 
 @given(st.integers(0, 99))
 def test_nearest_window_by_window(seed):
+    """eq-quality-jaccard, and one less it eq-pieces-overlap"""
     rng = np.random.default_rng(seed)
     batch, pieces = rng.random((2, 5, 16)) < 0.4, [rng.random((5, n)) < 0.4 for n in (9, 16, 30)]
     for roll, found in zip(batch, nearest(batch, pieces, ticks=4, shifts=(-1, 0, 2))):

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from binolab.music import meter, midi, rolls
+from binolab.music import events, meter, midi, rolls
 from binolab.music.midi import MidiError
 
 BITS = arrays(bool, st.tuples(st.integers(1, 6), st.integers(1, 60)))
@@ -91,6 +91,7 @@ def test_notes_become_bits_and_notes_again(found):
     st.none() | st.integers(0, 24),
 )
 def test_a_cell_is_lit_where_a_note_sounds_and_none_is_struck_again_next(found, length):
+    """eq-rolls-bit, eq-rolls-gap"""
     notes = [(row, start, start + ticks) for row, start, ticks in found]
     roll = rolls.from_notes(iter(notes), 3, length)
     length = max((end for *_, end in notes), default=0) if length is None else length
@@ -165,6 +166,7 @@ def test_a_note_of_another_instrument_strikes_again():
     st.sampled_from([1, 4, 24, 480]),
 )
 def test_notes_go_to_the_nearest_tick_in_the_order_of_pitch_and_time(found, ticks):
+    """eq-rolls-tick"""
     piece = song(*((p, s / 480, (s + n) / 480) for p, s, n in found))
     plain = []
     for pitch, start, length in found:  # MIDI ticks, of which `wide` are one of the grid
@@ -174,7 +176,22 @@ def test_notes_go_to_the_nearest_tick_in_the_order_of_pitch_and_time(found, tick
     assert sorted(spans(piece, ticks)) == sorted(plain)
 
 
+TEMPI = st.lists(st.tuples(st.integers(20, 300), st.integers(1, 40_000)), min_size=1, max_size=5)
+
+
+@given(TEMPI, st.floats(0, 60))
+def test_beats_are_the_tempo_added_up_over_time(tempi, until):
+    """eq-rolls-beats: each tempo, in beats a minute, for some ticks of 9,600 a beat"""
+    changes, beats, left = [], 0.0, until
+    for k, (tempo, ticks) in enumerate(tempi):
+        changes.append((sum(n for _, n in tempi[:k]), 60 / tempo / 9600))
+        lasts = left if k == len(tempi) - 1 else min(left, ticks / 9600 * 60 / tempo)
+        beats, left = beats + tempo / 60 * lasts, left - lasts
+    assert events.Clock(changes).tick(until) / 9600 == pytest.approx(beats, abs=1 / 9600)
+
+
 def test_a_very_short_note_keeps_one_tick():
+    """eq-rolls-bit"""
     assert rolls.from_midi(song((60, 1.0, 1.001)), length=48).nonzero()[1].tolist() == [24]
 
 
@@ -336,6 +353,7 @@ def test_notes_outside_the_range_are_named_with_the_remedy(tmp_path):
 
 @pytest.mark.parametrize("pitch, fits", [(32, False), (33, True), (88, True), (89, False)])
 def test_the_range_is_33_to_88(pitch, fits):
+    """eq-rolls-tick"""
     if fits:
         assert rolls.from_midi(song((pitch, 0, 1)))[pitch - 33].all()
     else:

@@ -54,6 +54,7 @@ def test_every_filter_of_every_layer_can_be_maximized(net):
 
 
 def test_the_loop_is_gradient_ascent():
+    """eq-sees-activation, eq-sees-step"""
     net = UNet(widths=(4, 8)).eval()
     x = (torch.rand(1, 1, 16, 16, generator=generator()) < 0.3).float()
     for _ in range(10):

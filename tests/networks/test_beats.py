@@ -68,7 +68,10 @@ def test_a_probability_for_each_bit_of_any_length(columns):
 @torch.no_grad()
 @pytest.mark.parametrize("rho", [0.2, [[0.1 + 0.2 * k] for k in range(K)], RHO])
 def test_untrained_it_answers_with_rho_and_the_evidence(rho):
-    """Which is Bayes' rule where the bits are independent, each one with the chance ρ."""
+    """eq-unet-evidence, eq-unet-bayes
+
+    Which is Bayes' rule where the bits are independent, each one with the chance ρ.
+    """
     model = BeatTransformer(P, K, rho, **SMALL).eval()
     x, level = noise(3, K, P, C), torch.tensor([0.0, 0.4, 0.95])
     prior = torch.as_tensor(rho)[..., None]
@@ -79,7 +82,10 @@ def test_untrained_it_answers_with_rho_and_the_evidence(rho):
 
 @torch.no_grad()
 def test_of_single_notes_it_answers_with_bayes_rule_over_rows_and_none():
-    """By brute force: a column holds one of P notes, or none, and every bit is noisy."""
+    """eq-unet-softmax
+
+    By brute force: a column holds one of P notes, or none, and every bit is noisy.
+    """
     rho = torch.tensor([[0.02 + 0.01 * p for p in range(P)]] * 2)  # sums to 0.9
     model = BeatTransformer(P, 2, rho.tolist(), **SMALL, voices=2).eval()
     x, level = noise(3, 2, P, C), torch.tensor([0.0, 0.4, 0.95])
