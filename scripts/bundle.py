@@ -2,10 +2,10 @@
 
     make bundle
 
-play.js is the model alone, page.js the page Play, twin.js what is live in the chapters. page.css and
-twin.css are how they look. worker.js holds the worker as a text: from file:// a page cannot load a
-worker by its address. esbuild comes from npm by its version. The first line of each file holds a
-hash of the sources, which a test compares.
+play.js is the model alone, page.js the page Play, twin.js what is live in the chapters; page.css
+and twin.css are how they look. worker.js holds the worker as a text: from file:// a page cannot
+load a worker by its address. esbuild comes from npm by its version. The first line of each file
+holds a hash of the sources, which a test compares.
 """
 
 from __future__ import annotations

@@ -53,7 +53,9 @@ HEAD = """<!doctype html>
 """
 
 
-SCRIPT = '<script src="_static/binolab.js"></script>'
+OWN = """<link rel="stylesheet" href="_static/binolab.css">
+<script src="_static/binolab.js"></script>
+"""
 
 
 def twins():
@@ -97,5 +99,5 @@ def site(tmp_path_factory):
     for chapter, twin in TWINS.items():
         below = f'<p style="height: 300vh">Music.</p>{twin}<p style="height: 50vh">More.</p>'
         body = f"<article class='bd-article'>{below}</article>"
-        (folder / f"{chapter}.html").write_text(f"{HEAD}{SCRIPT}{body}")
+        (folder / f"{chapter}.html").write_text(f"{HEAD}{OWN}{body}")
     return folder
