@@ -15,7 +15,7 @@ import { FREE } from "./words.js";
 export const pageOf = ({ notes, action }) => ({ notes, action, free: DEFAULTS[action](notes) });
 
 /**
- * @param {object} desk what all parts of the page share: see page.js
+ * @param {object} desk what all parts of the page share: see desk.js
  * @returns {HTMLElement}
  */
 export function openingRow(desk) {
