@@ -2,15 +2,16 @@
 
     make bundle
 
-play.js is the model alone, page.js the page Play with the model in it, page.css how it looks.
-esbuild comes from npm by its version. The worker is bundled first and becomes a text in the
-scripts: from file:// a page cannot load a worker by its address. The first line of each file holds
-a hash of the sources, which a test compares.
+play.js is the model alone, page.js the page Play, twin.js what is live in the chapters; page.css
+and twin.css are how they look. worker.js holds the worker as a text: from file:// a page cannot
+load a worker by its address. esbuild comes from npm by its version. The first line of each file
+holds a hash of the sources, which a test compares.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 import tempfile
 from pathlib import Path
@@ -21,8 +22,11 @@ EXTRA = ROOT / "book" / "_extra"
 BUNDLES = {  # of which module each is made
     EXTRA / "play" / "play.js": SOURCES / "index.js",
     EXTRA / "play" / "page.js": SOURCES / "ui" / "page.js",
+    EXTRA / "play" / "twin.js": SOURCES / "ui" / "twin.js",
 }
-STYLES = EXTRA / "play" / "page.css"  # comes with page.js
+STYLES = EXTRA / "play" / "page.css", EXTRA / "play" / "twin.css"  # come with scripts of their name
+WORKER = EXTRA / "play" / "worker.js"
+MADE = *BUNDLES, *STYLES, WORKER
 MIDI = EXTRA / "vendor" / "midi-file" / "index.js"
 ESBUILD = "esbuild@0.28.2"
 
@@ -45,15 +49,16 @@ def esbuild(source: Path, target: Path, *options: str) -> None:
 
 
 def main() -> None:
+    first = f"--banner:js={banner()}", f"--banner:css={banner()}"
+    for target, source in BUNDLES.items():
+        name = ["--global-name=binolab"] if target.stem == "play" else []
+        esbuild(source, target, *name, f"--alias:midi-file={MIDI}", *first)
     with tempfile.TemporaryDirectory() as folder:
-        worker = Path(folder) / "worker.txt"
+        worker = Path(folder) / "worker.js"
         esbuild(SOURCES / "worker.js", worker)
-        parts = f"--alias:worker-source={worker}", "--loader:.txt=text", f"--alias:midi-file={MIDI}"
-        first = f"--banner:js={banner()}", f"--banner:css={banner()}"
-        for target, source in BUNDLES.items():
-            name = ["--global-name=binolab"] if target.stem == "play" else []
-            esbuild(source, target, *name, *parts, *first)
-    for path in (*BUNDLES, STYLES):
+        text = json.dumps(worker.read_text(encoding="utf-8"))
+    WORKER.write_text(f"{banner()}\nself.binolabWorker = {text};\n", encoding="utf-8")
+    for path in MADE:
         print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1e3:.0f} kB")
 
 

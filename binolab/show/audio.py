@@ -20,6 +20,8 @@ from __future__ import annotations
 import base64
 import html
 import io
+import json
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from IPython.display import HTML
 
 Source = str | Path | np.ndarray  # of a sound: an MP3 file, or a waveform
+Box = tuple[float, float, float, float]  # left, top, width, height: shares of a picture
 
 RATE = 22050  # samples a second
 TAIL = 0.8  # seconds after the last tick, for the last sound to die
@@ -224,7 +227,12 @@ def write_mp3(waveform: np.ndarray, path: str | Path, rate: int = RATE) -> None:
 
 
 def player(
-    source: Source, *, label: str = "Piano roll as sound", inline: bool = True, rate: int = RATE
+    source: Source,
+    *,
+    label: str = "Piano roll as sound",
+    over: Sequence[Box] | None = None,
+    inline: bool = True,
+    rate: int = RATE,
 ) -> HTML:
     """An audio element for a notebook or a page.
 
@@ -233,6 +241,9 @@ def player(
     source : path of an MP3 file, or waveform (samples,)
     label : str
         What a screen reader says.
+    over : list of (left, top, width, height), optional
+        Where in the picture that stands before it the page's playhead moves, as `plotting.boxes`
+        returns it; several boxes are rows, one after the other.
     inline : bool
         Carry the sound in the page; otherwise `source` is an address relative to the page.
     rate : int
@@ -240,27 +251,36 @@ def player(
     """
     from IPython.display import HTML
 
-    return HTML(_audio(source, label, inline, rate))
+    return HTML(_audio(source, label, over, inline, rate))
 
 
 def players(
-    table: dict[str, Source], *, heading: str = "Listen", inline: bool = True, rate: int = RATE
+    table: dict[str, Source],
+    *,
+    heading: str = "Listen",
+    over: Sequence[Box | None] | None = None,
+    inline: bool = True,
+    rate: int = RATE,
 ) -> HTML:
     """A table of players, one labelled row each: `table` is a dict of label to source.
 
-    `heading` is the table's caption; sources, `inline` and `rate` are those of `player`.
+    `heading` is the table's caption. `over` has a box of the picture for each player, or None for
+    one that is not drawn there. Sources, boxes, `inline` and `rate` are those of `player`.
     """
     from IPython.display import HTML
 
+    boxes = [None] * len(table) if over is None else [box and [box] for box in over]
+    if len(boxes) != len(table):
+        raise ValueError(f"over must be one for each player: {len(table)}, got {len(boxes)}")
     rows = "".join(
         f'<tr><th scope="row" style="text-align:left">{html.escape(str(label))}</th>'
-        f"<td>{_audio(source, str(label), inline, rate)}</td></tr>"
-        for label, source in table.items()
+        f"<td>{_audio(source, str(label), box, inline, rate)}</td></tr>"
+        for (label, source), box in zip(table.items(), boxes)
     )
     return HTML(f"<table><caption>{html.escape(heading)}</caption><tbody>{rows}</tbody></table>")
 
 
-def _audio(source, label, inline, rate):
+def _audio(source, label, over, inline, rate):
     is_path = isinstance(source, (str, Path))
     if inline:
         data = Path(source).read_bytes() if is_path else mp3(source, rate)
@@ -270,9 +290,17 @@ def _audio(source, label, inline, rate):
     else:
         raise ValueError("inline=False needs the path of a file: write_mp3 the waveform first")
     return (
-        f'<audio controls preload="metadata" aria-label="{html.escape(label)}" '
+        f'<audio controls preload="metadata" aria-label="{html.escape(label)}" {under(over)}'
         f'src="{html.escape(address)}"></audio>'
     )
+
+
+def under(over: Sequence[Box] | None) -> str:
+    """The attribute by which a player tells the page where its playhead moves: see `player`."""
+    if over is None:
+        return ""
+    rounded = [[round(float(share), 4) for share in box] for box in over]
+    return f'data-over="{json.dumps(rounded)}" '
 
 
 def play(midi: Midi) -> np.ndarray:

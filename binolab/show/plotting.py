@@ -210,6 +210,38 @@ def plot_path(
     return axes
 
 
+def boxes(
+    axes: Axes | np.ndarray, beats: tuple[float, float] | None = None
+) -> list[tuple[float, float, float, float]]:
+    """Where the rolls of a figure lie in its picture, so that a playhead can move over them.
+
+    Parameters
+    ----------
+    axes : one or several, of one figure, as `plot_roll`, `plot_rows` and `plot_path` return them
+    beats : (first, last), optional
+        The part that is heard; all of it otherwise.
+
+    Returns
+    -------
+    list of (left, top, width, height)
+        Shares of the picture as a notebook shows it, cut to what is drawn: see `audio.player`.
+    """
+    axes = np.ravel(np.asarray(axes, object))
+    figure = axes[0].figure
+    figure.draw_without_rendering()  # now the layout is settled
+    whole = figure.get_tightbbox().padded(plt.rcParams["savefig.pad_inches"])
+    found = []
+    for ax in axes:
+        box = ax.get_window_extent().transformed(figure.dpi_scale_trans.inverted())
+        low, high = ax.get_xlim()
+        first, last = beats or (low, high)
+        inch = box.width / (high - low)  # of a beat
+        left = (box.x0 + inch * (first - low) - whole.x0) / whole.width
+        top = (whole.y1 - box.y1) / whole.height
+        found.append((left, top, inch * (last - first) / whole.width, box.height / whole.height))
+    return found
+
+
 def picture(roll: np.ndarray, *, ticks: int = TICKS, **options) -> Figure:
     """A roll as a figure without a window; `options` are those of `plot_roll`.
 

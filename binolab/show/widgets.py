@@ -16,10 +16,13 @@ import os
 import struct
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import ipywidgets as ipw
 from IPython.display import HTML, display
 from IPython.utils.capture import capture_output
+
+from binolab.show.audio import under
 
 
 def frame_slider(
@@ -30,6 +33,7 @@ def frame_slider(
     captions: Sequence[str] | None = None,
     alt: Sequence[str] | str | None = None,
     sounds: Sequence[bytes] | None = None,
+    heard: float = 1.0,
     start: int = 0,
     aspect: float | None = None,
     control: str = "slider",
@@ -54,6 +58,8 @@ def frame_slider(
         Without it the description and the label are used.
     sounds : list of bytes, optional
         MP3 data, one a frame.
+    heard : float
+        How much of the picture sounds, from the left: so far the page's playhead moves.
     start : int
         The frame shown first.
     aspect : float, optional
@@ -80,7 +86,7 @@ def frame_slider(
         if values is not None and len(values) != len(frames):
             raise ValueError(f"{name} must be one a frame: {len(frames)}, got {len(values)}")
     chosen = CONTROLS[control](labels, description, start)
-    return _assemble([chosen], frames, captions, alt, sounds, aspect)
+    return _assemble([chosen], frames, captions, alt, sounds, aspect, heard)
 
 
 def frame_grid(
@@ -196,10 +202,11 @@ def _picture(png, alt, aspect):
     )
 
 
-def _player(mp3, label):
+def _player(mp3, label, heard):
     data = base64.b64encode(mp3).decode("ascii")
+    over = "" if heard == 1 else under([(0, 0, heard, 1)])  # the whole picture, unless said
     return ipw.HTML(
-        f'<audio class="binolab-sound" controls preload="metadata" '
+        f'<audio class="binolab-sound" controls preload="metadata" {over}'
         f'aria-label="{html.escape(label)}" src="data:audio/mpeg;base64,{data}"></audio>'
     )
 
@@ -259,13 +266,14 @@ def _chosen(make, controls, *tables):
     return _stack([_chosen(make, inner, *parts) for parts in zip(*tables)], chooser, trait)
 
 
-def _assemble(controls, frames, captions, alt, sounds, aspect):
+def _assemble(controls, frames, captions, alt, sounds, aspect, heard=1.0):
     parts = [line for line, _, _ in controls]
     parts.append(_chosen(lambda png, text: _picture(png, text, aspect), controls, frames, alt))
     if captions is not None:
         parts.append(_chosen(lambda text: ipw.HTML(html.escape(str(text))), controls, captions))
     if sounds is not None:
-        parts.append(_chosen(_player, controls, sounds, alt))
+        player = partial(_player, heard=heard)
+        parts.append(_chosen(player, controls, sounds, alt))
     box = ipw.VBox(parts, layout=ipw.Layout(width="100%"))
     box.add_class("binolab-frames")
     return box

@@ -2,8 +2,7 @@
  * The model, as a page uses it: loaded only when asked for, in a worker.
  */
 
-import source from "worker-source"; // the text of the bundled worker.js: see scripts/bundle.py
-import { read } from "./files.js";
+import { read, run } from "./files.js";
 
 export class Engine {
   #worker;
@@ -16,12 +15,14 @@ export class Engine {
    */
   static async load(root, onProgress = () => {}) {
     const files = await read(root, onProgress);
-    const engine = new Engine();
+    await run(new URL("play/worker.js", root)); // its text: see scripts/bundle.py
+    const engine = new Engine(self.binolabWorker);
     ({ card: engine.card } = await engine.#ask("load", { files }, Object.values(files)));
     return engine;
   }
 
-  constructor() {
+  /** @param {string} source the text of the worker: from file:// none is loaded by its address */
+  constructor(source) {
     const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
     this.#worker = new Worker(address);
     URL.revokeObjectURL(address);

@@ -45,16 +45,21 @@ async function download(address, came) {
   return new Response(answer.body.pipeThrough(counter)).arrayBuffer();
 }
 
-/** A file from the script of its name, which holds it zipped and as text. */
-async function unpack(address) {
+/** Run a script: from file:// too. */
+export async function run(address) {
   const script = document.createElement("script");
-  script.src = `${address}.js`;
+  script.src = address;
   await new Promise((done, fail) => {
     script.onload = done;
     script.onerror = () => fail(new Error(`${script.src}: not found`));
     document.head.append(script);
   });
   script.remove();
+}
+
+/** A file from the script of its name, which holds it zipped and as text. */
+async function unpack(address) {
+  await run(`${address}.js`);
   const packed = await fetch(`data:application/gzip;base64,${self.binolabFile}`);
   delete self.binolabFile;
   return new Response(packed.body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();

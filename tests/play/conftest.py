@@ -1,6 +1,7 @@
 """What the tests of the page Play share: its modules in node, and a folder that a browser opens."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -52,9 +53,32 @@ HEAD = """<!doctype html>
 """
 
 
+OWN = """<link rel="stylesheet" href="_static/binolab.css">
+<script src="_static/binolab.js"></script>
+"""
+
+
+def twins():
+    """The twin of each chapter that has one, as it stands there."""
+    found = {}
+    for path in sorted((ROOT / "book").glob("*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        text = "".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+        for twin in re.findall(r'<div class="twin".*?</div>', text):
+            assert path.stem not in found, "a chapter has one twin"
+            found[path.stem] = twin
+    return found
+
+
+TWINS = twins()
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
-    """What the built book has for the model in the page: index.html, which loads it, and Play."""
+    """What the built book has for the model in the page: index.html, which loads it, and Play.
+
+    Of each chapter with a twin there is a page that has the twin and nothing else, far below.
+    """
     export_onnx = pytest.importorskip("export_onnx", exc_type=ImportError)
     import offline
 
@@ -62,7 +86,8 @@ def site(tmp_path_factory):
     for name in "play", "vendor/onnxruntime-web", "vendor/fonts":
         shutil.copytree(EXTRA / name, folder / name)
     (folder / "_static").mkdir()
-    shutil.copy(ROOT / "book" / "_static" / "identity.css", folder / "_static")
+    for name in "identity.css", "binolab.css", "binolab.js":
+        shutil.copy(ROOT / "book" / "_static" / name, folder / "_static")
     export_onnx.main(folder / "play")
     offline.main(folder)
     (folder / "index.html").write_text('<!doctype html><script src="play/play.js"></script>')
@@ -71,4 +96,8 @@ def site(tmp_path_factory):
     # As Sphinx does: a heading's section has the heading's name.
     article = f'<section id="play"><h1>Play</h1>{body}</section>'
     (folder / "play.html").write_text(f"{HEAD}<article class='bd-article'>{article}</article>")
+    for chapter, twin in TWINS.items():
+        below = f'<p style="height: 300vh">Music.</p>{twin}<p style="height: 50vh">More.</p>'
+        body = f"<article class='bd-article'>{below}</article>"
+        (folder / f"{chapter}.html").write_text(f"{HEAD}{OWN}{body}")
     return folder

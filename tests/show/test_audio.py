@@ -1,6 +1,7 @@
 """A struck string is in tune, is struck and dies away; files are whole, small and repeatable."""
 
 import base64
+import json
 import re
 import subprocess
 import sys
@@ -175,6 +176,20 @@ def test_players_are_a_table_with_a_row_for_each():
     page = audio.players({"naïve & co": "a.mp3", "posterior": "b.mp3"}, inline=False).data
     assert page.count("<audio ") == page.count('<th scope="row"') == 2
     assert "naïve &amp; co</th>" in page and 'aria-label="posterior"' in page
+
+
+def test_a_player_knows_where_its_roll_is_drawn():
+    def over(page):
+        return [json.loads(boxes) for boxes in re.findall(r'data-over="([^"]+)"', page)]
+
+    rows = [(0.1, 0, 0.9, 0.5), (0.1, 0.5, 0.4500049, 0.5)]
+    page = audio.player("a.mp3", over=rows, inline=False).data
+    assert over(page) == [[[0.1, 0, 0.9, 0.5], [0.1, 0.5, 0.45, 0.5]]]
+    page = audio.players({"a": "a.mp3", "b": "b.mp3"}, over=[None, rows[0]], inline=False).data
+    assert over(page) == [[list(rows[0])]] and page.index("data-over") > page.index("b</th>")
+    assert over(audio.players({"a": "a.mp3"}, inline=False).data) == []
+    with pytest.raises(ValueError, match="over must be one for each player: 2, got 1"):
+        audio.players({"a": "a.mp3", "b": "b.mp3"}, over=rows[:1], inline=False)
 
 
 def test_importing_the_module_loads_neither_soundfile_nor_ipython():

@@ -177,3 +177,30 @@ def test_a_long_piece_is_drawn_in_rows():
     assert [ax.child_axes[0].get_xticks().tolist() for ax in axes][2] == [32, 36]
     assert axes[2].child_axes[0].get_xticklabels()[0].get_text() == " 9"  # bars count on
     assert not axes[0].images[0].get_array().max() > 1 and axes[2].images[0].get_array().max() == 4
+
+
+def test_boxes_say_where_in_the_picture_a_roll_lies():
+    """One long note a roll: its ink in the picture is where the box of its beats is."""
+    notes = [(1, 3), (5, 9), (12, 15)]  # beats
+    rolls = [np.zeros((56, 384), bool) for _ in notes]
+    for roll, (first, last) in zip(rolls, notes):
+        roll[:, 24 * first : 24 * last] = True
+    _, axes = plt.subplots(3, figsize=(6, 5), layout="constrained")
+    for roll, ax in zip(rolls, axes):
+        plotting.plot_roll(roll, ax, title="a roll")
+    boxes = [plotting.boxes(ax, beats)[0] for ax, beats in zip(axes, notes)]
+    file = io.BytesIO()
+    plt.savefig(file, bbox_inches="tight")  # as in a notebook
+    image = Image.open(file).convert("RGB")
+    ink = np.array([round(255 * shade) for shade in to_rgb(plotting.INK)])
+    dark = (np.asarray(image) == ink).all(2)
+    for left, top, width, height in boxes:
+        edges = left, top, left + width, top + height
+        x0, y0, x1, y1 = (round(share * size) for share, size in zip(edges, image.size * 2))
+        here = dark[y0 : y1 + 1]
+        columns = np.flatnonzero(here.mean(0) > 0.8)
+        assert abs(columns[0] - x0) <= 1.5 and abs(columns[-1] + 1 - x1) <= 1.5
+        assert dark[y0 + 3 : y1 - 3, x0 + 3 : x1 - 3].mean() > 0.9
+    whole = plotting.boxes(axes)
+    assert [box[0] for box in whole] == pytest.approx([whole[0][0]] * 3)
+    assert whole[1][0] + whole[1][2] * 5 / 16 == pytest.approx(boxes[1][0])

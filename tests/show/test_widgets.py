@@ -39,6 +39,13 @@ def test_slider_is_linked_to_every_stack(monkeypatch):
         assert ((slider, "value"), (stack, "selected_index")) in links
 
 
+@pytest.mark.parametrize("heard, over", [(1.0, ""), (0.5, 'data-over="[[0.0, 0.0, 0.5, 1.0]]"')])
+def test_a_sound_says_how_much_of_the_picture_it_plays(heard, over):
+    box = widgets.frame_slider([png(0)], ["a"], description="step", sounds=[b"1"], heard=heard)
+    player = stacks(box)[2].children[0].value
+    assert over in player and player.count("data-over") == bool(over)
+
+
 def test_starts_where_told():
     box = widgets.frame_slider(FRAMES, LABELS, description="step", start=2)
     assert all(stack.selected_index == 2 for stack in stacks(box))

@@ -2,7 +2,7 @@
  * How the roll is drawn: on the page, on a thumbnail and in a picture to keep.
  */
 
-import { BAR, BEAT, COLUMNS, LOW, ROWS, TICKS, isBlack, noteName } from "./grid.js";
+import { BAR, BEAT, COLUMNS, LOW, ROWS, SHAPE, TICKS, isBlack, noteName } from "./grid.js";
 
 const COLOURS = {
   ink: ["--ink", "#24324a"],
@@ -42,7 +42,7 @@ export function drawRoll(context, { width, height, colours, notes, free, x_t = n
     context.fillRect(x, y, w, h);
   };
   fill(colours.paper, 0, 0, wide, high);
-  for (const [row, start, end] of runs((i) => free[i])) {
+  for (const [row, start, end] of runs((i) => free[i], COLUMNS)) {
     fill(colours.tint, start * width, top(row), (end - start) * width, height);
   }
   context.globalAlpha = 0.05;
@@ -64,8 +64,9 @@ export function drawRoll(context, { width, height, colours, notes, free, x_t = n
   for (const note of shown) drawNote(context, note, { width, height, top, colours });
   if (!x_t) return;
   context.globalAlpha = 0.8;
-  for (const [row, start, end] of runs((i) => free[i] && x_t[i * TICKS])) {
-    fill(colours.made, start * width, top(row) + 0.5, (end - start) * width - 0.5, height - 1);
+  const tick = width / TICKS;
+  for (const [row, start, end] of runs((i) => x_t[i] && free[Math.floor(i / TICKS)], SHAPE[2])) {
+    fill(colours.made, start * tick, top(row) + 0.5, (end - start) * tick, height - 1);
   }
   context.globalAlpha = 1;
 }
@@ -99,12 +100,12 @@ function drawEdges(context, { width, height, top, colour, free }) {
   }
 }
 
-/** Cells of a kind that lie side by side, as [row, start, end]. */
-function* runs(isLit) {
+/** Cells of a kind that lie side by side, in rows of a length, as [row, start, end]. */
+function* runs(isLit, length) {
   for (let row = 0; row < ROWS; row++) {
-    for (let column = 0; column < COLUMNS; column++) {
+    for (let column = 0; column < length; column++) {
       const start = column;
-      while (column < COLUMNS && isLit(row * COLUMNS + column)) column++;
+      while (column < length && isLit(row * length + column)) column++;
       if (column > start) yield [row, start, column];
     }
   }

@@ -83,6 +83,30 @@ export const number = (name, [low, high], onChange) =>
     },
   });
 
+/**
+ * A slider with its name and its value in words.
+ *
+ * @param {string} name
+ * @param {{min: number, max: number, step?: number}} range
+ * @param {(value: number) => void} onInput
+ * @returns {{element: HTMLElement, input: HTMLInputElement, show: (value: number, text: string) => void}}
+ */
+export function slider(name, range, onInput) {
+  const input = el("input", {
+    type: "range",
+    ...range,
+    oninput: () => onInput(input.valueAsNumber),
+  });
+  const said = el("span");
+  const element = el("label", { class: "play-slider" }, el("span", {}, name), input, said);
+  const show = (value, text) => {
+    input.value = value;
+    said.textContent = text;
+    input.setAttribute("aria-valuetext", text);
+  };
+  return { element, input, show };
+}
+
 /** A box to tick, with its words. */
 export function check(text, onChange) {
   const input = el("input", { type: "checkbox", onchange: () => onChange(input.checked) });
@@ -96,6 +120,16 @@ export const field = (text, ...inputs) =>
 /** Buttons that belong together. */
 export const group = (name, ...children) =>
   el("div", { class: "play-group", role: "group", "aria-label": name }, ...children);
+
+/** What the colours mean. */
+export const legend = () =>
+  el(
+    "p",
+    { class: "play-legend" },
+    el("span", { class: "play-yours" }, "yours"),
+    el("span", { class: "play-models" }, "the model’s"),
+    el("span", { class: "play-open-cells" }, "free"),
+  );
 
 /** A drawing of 24 x 24 for a button; its name is said by the button. */
 export function icon(path) {

@@ -3,37 +3,46 @@
  */
 
 import { ICONS, check, el, field, group, icon, number } from "./html.js";
-import { placeName } from "./grid.js";
 
 /**
- * @param {object} desk what all parts of the page share: see page.js
- * @returns {{element: HTMLElement, toggle: () => void, from: (column: number) => void}}
+ * The button that plays and pauses; the playhead follows.
+ *
+ * @param {import("./desk.js").Desk} desk
+ * @returns {{element: HTMLElement, toggle: () => void}}
  */
-export function listeningRow({ root, player, view, settings, say }) {
+export function playButton({ root, player, view }) {
   const toggle = () => (player.playing ? player.pause() : player.play());
-  const button = el("button", { type: "button", class: "play-sound", onclick: toggle });
-  const tempo = number("Tempo, beats a minute", [30, 240], (tempo) => settings.change({ tempo }));
-  const loop = check("Loop", (loop) => settings.change({ loop }));
-
+  const element = el("button", { type: "button", class: "play-sound", onclick: toggle });
   function follow() {
     view.showHead(player.place, player.playing);
     if (player.playing) requestAnimationFrame(follow);
   }
-  const showButton = () => {
+  player.onChange = () => {
     const { playing } = player;
     root.dataset.playing = playing;
-    button.replaceChildren(icon(playing ? ICONS.pause : ICONS.play), playing ? "Pause" : "Play");
+    element.replaceChildren(icon(playing ? ICONS.pause : ICONS.play), playing ? "Pause" : "Play");
     follow();
   };
+  player.onChange();
+  return { element, toggle };
+}
+
+/**
+ * @param {import("./desk.js").Desk} desk
+ * @returns {{element: HTMLElement, toggle: () => void}}
+ */
+export function listeningRow(desk) {
+  const { player, settings } = desk;
+  const { element, toggle } = playButton(desk);
+  const tempo = number("Tempo, beats a minute", [30, 240], (tempo) => settings.change({ tempo }));
+  const loop = check("Loop", (loop) => settings.change({ loop }));
   const showSettings = () => {
     const { now } = settings;
     tempo.value = player.tempo = now.tempo;
     loop.input.checked = player.loop = now.loop;
   };
-  player.onChange = showButton;
   settings.addEventListener("change", showSettings);
   showSettings();
-  showButton();
 
   document.addEventListener("keydown", (event) => {
     if (
@@ -46,14 +55,5 @@ export function listeningRow({ root, player, view, settings, say }) {
     toggle();
   });
 
-  return {
-    element: group("Playing", button, field("Tempo", tempo), loop.element),
-    toggle,
-    from(column) {
-      player.place = column;
-      view.moveCursor(view.cursor.row, column);
-      view.showHead(column);
-      say(`Play from ${placeName(column)}.`);
-    },
-  };
+  return { element: group("Playing", element, field("Tempo", tempo), loop.element), toggle };
 }

@@ -25,7 +25,7 @@ export class Player {
   /** @param {() => import("./notes.js").Note[]} notes what is to be played */
   constructor(notes) {
     this.notes = notes;
-    document.addEventListener("play", () => this.pause(), true); // another player of the page
+    document.addEventListener("play", () => this.pause(), true); // another of the page
   }
 
   get playing() {
@@ -68,7 +68,7 @@ export class Player {
   play() {
     if (this.playing) return;
     this.wake();
-    for (const other of document.querySelectorAll("audio, video")) other.pause();
+    document.dispatchEvent(new Event("play")); // to all others, as an audio element does
     if (this.#place >= COLUMNS) this.#place = 0;
     this.#begin(this.#context.currentTime + 0.05);
     this.#timer = setInterval(() => this.#handOver(), ROUND);

@@ -35,7 +35,7 @@ const OPENING = [
   [[48, 4], [53, 4], [55, 4], [52, 4]],
 ].flatMap((notes, voice) => line(voice, notes));
 
-const CHORALE = VOICES.flatMap((notes, voice) =>
+export const CHORALE = VOICES.flatMap((notes, voice) =>
   notes.map(([midi, start, end]) => drawn(midi - LOW, start, end, voice)),
 );
 

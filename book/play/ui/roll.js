@@ -26,9 +26,13 @@ export class RollView {
   #pointed = false; // whether the cursor was ever used
   #top = null; // a row to scroll to, once it is drawn
 
-  /** @param {import("./sheet.js").Sheet} sheet */
-  constructor(sheet) {
+  /**
+   * @param {import("./sheet.js").Sheet} sheet
+   * @param {number} [highest] pixels that it takes at most, unless a finger needs more
+   */
+  constructor(sheet, highest = 680) {
     this.sheet = sheet;
+    this.highest = highest;
     this.corner = el("div", { class: "play-corner" });
     this.ruler = el("canvas", { class: "play-ruler", "aria-hidden": "true" });
     this.keys = el("canvas", { class: "play-keys", "aria-hidden": "true" });
@@ -86,7 +90,7 @@ export class RollView {
     const wide = this.element.clientWidth - KEYS;
     if (wide <= 0) return;
     const zoom = ZOOMS[this.#zoom];
-    const room = clamp(window.innerHeight - OTHERS, 300, 680);
+    const room = clamp(window.innerHeight - OTHERS, 300, this.highest);
     const row = Math.max(least.height, Math.floor(room / ROWS));
     this.width = zoom * Math.max(least.width, wide / COLUMNS);
     this.height = Math.round(zoom * row);

@@ -10,7 +10,7 @@ import * as midi from "./midi.js";
 import { wav } from "./wav.js";
 
 /**
- * @param {object} desk what all parts of the page share: see page.js
+ * @param {object} desk what all parts of the page share: see desk.js
  * @returns {HTMLElement}
  */
 export function savingRow({ sheet, settings, say, fault }) {

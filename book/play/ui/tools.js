@@ -9,7 +9,7 @@ import { FREE, LENGTHS, TOOLS } from "./words.js";
 const TYPED = "input:not([type=range], [type=checkbox], [type=radio]), textarea";
 
 /**
- * @param {object} desk what all parts of the page share: see page.js
+ * @param {object} desk what all parts of the page share: see desk.js
  * @returns {{element: HTMLElement, zoom: HTMLElement, letters: Record<string, () => void>}} the row,
  *     the buttons below the roll, and keys that do the same
  */

@@ -41,6 +41,7 @@ export class Writing {
    * @returns {Promise<import("./notes.js").Note[] | null>} null if it was stopped
    */
   async write(notes, cells, options, onStep) {
+    if (options.strength === 0) return notes;
     const known = knownTicks(cells);
     // At full strength what lies in free cells is forgotten; it should not tell who sings what, too.
     const kept = (bit, i) => (known[i] || options.strength < 1 ? bit : 0);
