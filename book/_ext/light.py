@@ -1,0 +1,69 @@
+"""Pages that load little: what is seen or heard later lies beside the page and comes when it is due.
+
+Sliders are written into the page (`sliders`). Pictures and sounds that a notebook carries as text
+become files. A picture has its size, so that the page does not move when it comes. What the theme
+would load and no page uses is left out: Thebe, and the settings of a MathJax that is not there.
+"""
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+
+from PIL import Image
+from sliders import STATE, write
+
+INLINE = re.compile(r'src="data:(image/png|audio/mpeg);base64,([^"]+)"')
+PICTURE = re.compile(r'<img ((?:[^>"]|"[^"]*")*?)(src="(_images/[^"]+\.png)")')
+UNUSED = re.compile("thebe|window.MathJax", re.I)
+KATEX = "../vendor/katex/katex.min.css"
+FOLDERS = {"image/png": ("_images", ".png"), "audio/mpeg": ("_sounds", ".mp3")}
+
+
+def lighten(app, page, template, context, doctree):
+    if app.env.get_domain("math").has_equations(page):
+        app.add_css_file(KATEX)
+    scripts, state = {}, None
+    for script in context["script_files"]:
+        attributes = getattr(script, "attributes", {})
+        text = attributes.get("body") or str(script.filename)
+        if attributes.get("type") == STATE:
+            state = text
+        elif not UNUSED.search(text):
+            scripts[text] = script  # the theme gives some twice
+    context["script_files"] = list(scripts.values())
+    context["css_files"] = [c for c in context["css_files"] if "thebe" not in str(c.filename)]
+
+    body = context.get("body") or ""
+    if state:
+        body = write(body, state)
+    body = INLINE.sub(lambda found: f'src="{beside(app, *found.groups())}"', body)
+    body = PICTURE.sub(lambda found: sized(app, *found.groups()), body)
+    context["body"] = re.sub('(<audio [^>]*?)preload="[a-z]+"', r'\1preload="none"', body)
+
+
+def beside(app, kind, text):
+    """Write what a page carries as text into a file of its own; returns its address."""
+    folder, suffix = FOLDERS[kind]
+    data = base64.b64decode(text)
+    path = Path(app.outdir, folder, hashlib.sha256(data).hexdigest()[:16] + suffix)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data)
+    return f"{folder}/{path.name}"
+
+
+def sized(app, attributes, source, name):
+    """A picture that loads when it comes near the screen, in the place that is kept for it."""
+    path = Path(app.outdir, name)
+    if not path.exists():  # of the pictures of a page, copied at the end
+        (path,) = (p for p, (_, n) in app.env.images.items() if n == Path(name).name)
+        path = Path(app.srcdir, path)
+    if "width=" not in attributes:
+        with Image.open(path) as image:
+            attributes += 'width="{}" height="{}" '.format(*image.size)
+    return f'<img loading="lazy" {attributes}{source}'
+
+
+def setup(app):
+    app.connect("html-page-context", lighten, priority=950)  # after all that add scripts
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
