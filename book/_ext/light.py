@@ -2,7 +2,8 @@
 
 Sliders are written into the page (`sliders`). Pictures and sounds that a notebook carries as text
 become files. A picture has its size, so that the page does not move when it comes. What the theme
-would load and no page uses is left out: Thebe, and the settings of a MathJax that is not there.
+would load and no page uses is left out: Thebe, the settings of a MathJax that is not there, the
+names of 1,900 icons. Its scripts report nothing to the console.
 """
 
 import base64
@@ -10,11 +11,13 @@ import hashlib
 import re
 from pathlib import Path
 
+from fontTools.ttLib import TTFont
 from PIL import Image
 from sliders import STATE, write
 
 INLINE = re.compile(r'src="data:(image/png|audio/mpeg);base64,([^"]+)"')
 PICTURE = re.compile(r'<img ((?:[^>"]|"[^"]*")*?)(src="(_images/[^"]+\.png)")')
+ICON = re.compile(r'(?:\.fa-[a-z0-9-]+:before,?)+\{content:"\\?(\w+|.)"\}')
 UNUSED = re.compile("thebe|window.MathJax", re.I)
 KATEX = "../vendor/katex/katex.min.css"
 FOLDERS = {"image/png": ("_images", ".png"), "audio/mpeg": ("_sounds", ".mp3")}
@@ -64,6 +67,24 @@ def sized(app, attributes, source, name):
     return f'<img loading="lazy" {attributes}{source}'
 
 
+def trim(app, error):
+    """Cut the theme's own files."""
+    if error or app.builder.format != "html":
+        return
+    out = Path(app.outdir)
+    styles = out / "_static" / "styles" / "pydata-sphinx-theme.css"
+    known = TTFont(out / "vendor" / "fonts" / "icons-solid-900.woff").getBestCmap()
+
+    def kept(rule):
+        number = int(rule[1], 16) if len(rule[1]) > 1 else ord(rule[1])
+        return rule[0] if number in known else ""
+
+    styles.write_text(ICON.sub(kept, styles.read_text("utf-8")), "utf-8")
+    for path in [out / "_static" / "togglebutton.js", *out.glob("_static/scripts/*.js")]:
+        path.write_text(path.read_text("utf-8").replace("console.log(", "void("), "utf-8")
+
+
 def setup(app):
     app.connect("html-page-context", lighten, priority=950)  # after all that add scripts
+    app.connect("build-finished", trim)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
