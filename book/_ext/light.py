@@ -1,4 +1,4 @@
-"""Pages that load little: what is seen or heard later lies beside the page and comes when it is due.
+"""Pages that load little: what is seen or heard later lies beside the page and comes when due.
 
 Sliders are written into the page (`sliders`). Pictures and sounds that a notebook carries as text
 become files. A picture has its size, so that the page does not move when it comes. What the theme
@@ -8,6 +8,7 @@ names of 1,900 icons. Its scripts report nothing to the console.
 
 import base64
 import hashlib
+import json
 import re
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def sized(app, attributes, source, name):
 
 
 def trim(app, error):
-    """Cut the theme's own files."""
+    """Cut the theme's own files, and write the pages' words for a search that has no server."""
     if error or app.builder.format != "html":
         return
     out = Path(app.outdir)
@@ -80,8 +81,23 @@ def trim(app, error):
         return rule[0] if number in known else ""
 
     styles.write_text(ICON.sub(kept, styles.read_text("utf-8")), "utf-8")
-    for path in [out / "_static" / "togglebutton.js", *out.glob("_static/scripts/*.js")]:
-        path.write_text(path.read_text("utf-8").replace("console.log(", "void("), "utf-8")
+    chatty = ("togglebutton.js", "searchtools.js", "scripts/*.js")
+    for path in [path for name in chatty for path in out.glob(f"_static/{name}")]:
+        text = path.read_text("utf-8")
+        path.write_text(re.sub(r"console\.(log|warn)\(", "void(", text), "utf-8")
+    texts = {f"{page}.html": words(out / f"{page}.html") for page in sorted(app.env.found_docs)}
+    script = f"self.binolabTexts = {json.dumps(texts, ensure_ascii=False)};\n"
+    (out / "search-texts.js").write_text(script, "utf-8")
+
+
+def words(path):
+    """The sections of a page and their text, as Sphinx's search looks for them."""
+    article = re.search(r"<article.*?</article>", path.read_text("utf-8"), re.S)[0]
+    article = re.sub(
+        r"<(script|style|svg)\b.*?</\1>|<a class=\"headerlink.*?</a>", "", article, flags=re.S
+    )
+    text = re.sub(r"\s+", " ", re.sub(r"<(?!/?section\b)[^>]*>", "", article))
+    return f'<main role="main">{text}</main>'
 
 
 def setup(app):
