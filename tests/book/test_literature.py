@@ -13,7 +13,7 @@ WORKS = parse_file(str(BOOK / "references.bib")).entries
 PAGES = [*sorted(BOOK.glob("*.ipynb")), *sorted(BOOK.glob("*.md"))]
 # What stands between a surname and its year, as in "Ho et al., 2020" or "Yang & Lerch (2020)".
 NAMED = re.compile(
-    r"\b([A-Z][a-z][a-zA-Z-]+)(?: (?:et al\.|(?:and|&) [A-Z][a-zA-Z-]+))?"
+    r"\b([A-Z][a-z][a-zA-Z-]*)(?: (?:et al\.|(?:and|&) [A-Z][a-zA-Z-]+))?"
     r"(?:,\s(?:[A-Z][^.\n]+,\s)?|\s\(?|,?\s\*[^*\n]+\*,?\s\(?)((?:19|20)\d\d)\b"
 )
 
