@@ -81,8 +81,13 @@ def trim(app, error):
         return rule[0] if number in known else ""
 
     styles.write_text(ICON.sub(kept, styles.read_text("utf-8")), "utf-8")
-    chatty = ("togglebutton.js", "searchtools.js", "scripts/*.js")
-    for path in [path for name in chatty for path in out.glob(f"_static/{name}")]:
+    chatty = (
+        "_static/togglebutton.js",
+        "_static/searchtools.js",
+        "_static/scripts/*.js",
+        "search.html",
+    )
+    for path in [path for name in chatty for path in out.glob(name)]:
         text = path.read_text("utf-8")
         path.write_text(re.sub(r"console\.(log|warn)\(", "void(", text), "utf-8")
     texts = {f"{page}.html": words(out / f"{page}.html") for page in sorted(app.env.found_docs)}
