@@ -2,6 +2,7 @@
 
     make execute                                every chapter of book/_toc.yml
     make execute CHAPTERS="book/02-rolls.ipynb"
+    python scripts/execute.py --install         write only the cells that install; see INSTALL
 
 A chapter is written only when all of its cells ran. Widgets keep their state, so their sliders
 live on the page with no kernel; what needs one (`widgets.live`) runs once and leaves a note, as the
@@ -21,20 +22,21 @@ import nbformat
 import yaml
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from nbformat import v4
 
 BOOK = Path(__file__).parents[1] / "book"
 CONFIG = BOOK.parent / "_config.yml"
-# A cell with the tag `install`: what a chapter needs to run on Colab, which has torch and not us.
-# It is put in anew at each execution, so that the address stands in _config.yml alone. Where
-# binolab can be imported it does nothing.
+# The first cell of each chapter, with the tag `install`: what it needs to run elsewhere, as on
+# Colab, which has torch and not us. The address stands in _config.yml alone; after a change there,
+# `python scripts/execute.py --install` writes it into the chapters and runs none.
 INSTALL = """\
-# Where binolab is missing, as on Colab, this installs it; elsewhere it does nothing.
 import importlib.util
-
-REPOSITORY = "{url}"  # from _config.yml
-if importlib.util.find_spec("binolab") is None:
-    assert REPOSITORY, "binolab is missing: run `pip install .` in its folder"
-    %pip install -q "binolab @ git+{{REPOSITORY}}" myst-nb"""
+if importlib.util.find_spec("binolab") is None:  # as on Colab; elsewhere this does nothing
+    """
+FROM_ADDRESS = '%pip install -q "binolab @ git+{url}" ipywidgets myst-nb'
+BY_HAND = """\
+raise ModuleNotFoundError(
+        "binolab is missing. In its repository's folder, run: pip install . ipywidgets myst-nb")"""
 STATE = "application/vnd.jupyter.widget-state+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -85,8 +87,27 @@ def settle(notebook):
 
 def install_cell():
     """The source of the cell that installs, with the address of _config.yml."""
-    settings = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
-    return INSTALL.format(url=settings["repository"]["url"])
+    url = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["repository"]["url"]
+    return INSTALL + (FROM_ADDRESS.format(url=url) if url else BY_HAND)
+
+
+def put_install(notebook):
+    """Put the cell that installs below the title, and number the cells as if they ran anew."""
+    tags = ["install", "remove-cell"]
+    cell = v4.new_code_cell(install_cell(), id="install", metadata={"tags": tags})
+    title, *cells = [c for c in notebook.cells if "install" not in c.metadata.get("tags", [])]
+    notebook.cells = [title, cell, *cells]
+    code = [c for c in notebook.cells if c.cell_type == "code" and c.source]
+    for number, cell in enumerate(code, start=1):
+        for numbered in [cell, *(o for o in cell.outputs if "execution_count" in o)]:
+            numbered.execution_count = number
+    return notebook
+
+
+def write(notebook, path):
+    temporary = path.with_suffix(".tmp")
+    nbformat.write(notebook, temporary)
+    os.replace(temporary, path)
 
 
 def execute(path):
@@ -95,24 +116,23 @@ def execute(path):
     os.environ["BINOLAB_STATIC"] = "1"  # the kernel inherits it
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata.pop("widgets", None)
-    for cell in notebook.cells:
-        if "install" in cell.metadata.get("tags", []):
-            cell.source = install_cell()
     NotebookClient(
-        notebook,
+        put_install(notebook),
         timeout=1200,
         kernel_name="python3",
         store_widget_state=True,
         coalesce_streams=True,
         resources={"metadata": {"path": str(path.parent)}},
     ).execute()
-    temporary = path.with_suffix(".tmp")
-    nbformat.write(settle(notebook), temporary)
-    os.replace(temporary, path)
+    write(settle(notebook), path)
     return time.monotonic() - start
 
 
 def main():
+    if sys.argv[1:] == ["--install"]:
+        for path in chapters():
+            write(put_install(nbformat.read(path, as_version=4)), path)
+        return 0
     paths = [Path(argument) for argument in sys.argv[1:]] or chapters()
     for number, path in enumerate(paths, start=1):
         print(f"[{number}/{len(paths)}] {path.name} ", end="", flush=True)

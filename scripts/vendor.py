@@ -19,58 +19,46 @@ from importlib.metadata import files
 from pathlib import Path
 
 import offline
-from fontTools.ttLib import TTFont  # matplotlib brings it
+from fontTools.subset import Subsetter  # matplotlib brings fontTools
+from fontTools.ttLib import TTFont
 
 FIGURES = Path(__file__).parents[1] / "binolab" / "show" / "fonts"
 EXTRA = Path(__file__).parents[1] / "book" / "_extra"
-# The widgets' manager looks for its icons below the page, at the path of its own package.
-MANAGER = "@jupyter-widgets/html-manager/dist"
 FONTS = "vendor/fonts"
 RUNTIME = "vendor/onnxruntime-web"
-FOLDERS = ("vendor", "@jupyter-widgets")
+MATH = [  # of KaTeX's fonts, those that equations ask for
+    "AMS-Regular", "Caligraphic-Regular", "Main-Bold", "Main-Italic", "Main-Regular", "Math-Italic",
+    "Size1-Regular", "Size2-Regular", "Size3-Regular", "Size4-Regular", "Typewriter-Regular",
+]  # fmt: skip
+# Of Font Awesome's glyphs, those that the theme's pages and styles name, by their number.
+ICONS = {
+    "solid-900": [
+        0xF002, 0xF00D, 0xF010, 0xF015, 0xF019, 0xF03A, 0xF042, 0xF04B, 0xF054, 0xF057, 0xF058,
+        0xF05A, 0xF061, 0xF062, 0xF064, 0xF065, 0xF06A, 0xF071, 0xF078, 0xF0C9, 0xF0EB, 0xF0F3,
+        0xF104, 0xF105, 0xF107, 0xF121, 0xF135, 0xF15B, 0xF185, 0xF186, 0xF1C1, 0xF303, 0xF35D,
+    ],
+    "brands-400": [0xF09B],
+}  # fmt: skip
 
 # npm package, version, what it is for, {file in the package (a trailing / means a folder): name}.
 # A file whose new name has LICENSE in it is the text of the licence.
 PACKAGES = [
     (
-        "mathjax",
-        "3.2.2",
+        "katex",
+        "0.16.22",
         "typesets the equations",
         {
-            "es5/tex-chtml.js": "vendor/mathjax/tex-chtml.js",
-            "es5/output/chtml/fonts/woff-v2/": "vendor/mathjax/output/chtml/fonts/woff-v2/",
-            "LICENSE": "vendor/mathjax/LICENSE",
-        },
-    ),
-    (
-        "requirejs",
-        "2.3.8",
-        "loads the widgets' manager",
-        {"require.js": "vendor/requirejs/require.js"},
-    ),
-    (
-        "almond",  # of requirejs' own project: its package has the licence that requirejs' lacks
-        "0.3.3",
-        "not loaded: it has the licence text that requirejs' package lacks",
-        {"LICENSE": "vendor/requirejs/LICENSE"},
-    ),
-    (
-        "@jupyter-widgets/html-manager",
-        "1.0.15",
-        "brings the sliders to life with no kernel",
-        {
-            "dist/embed-amd.js": f"{MANAGER}/embed-amd.js",
-            "dist/embed.js.LICENSE.txt": f"{MANAGER}/LICENSE-of-parts",
+            "dist/katex.min.js": "vendor/katex/katex.min.js",
+            "dist/katex.min.css": "vendor/katex/katex.min.css",
+            **{f"dist/fonts/KaTeX_{n}.woff2": f"vendor/katex/fonts/KaTeX_{n}.woff2" for n in MATH},
+            "LICENSE": "vendor/katex/LICENSE",
         },
     ),
     (
         "@fortawesome/fontawesome-free",
-        "5.15.4",  # what html-manager was built with
-        "the icons of the widgets' manager",
-        {
-            "webfonts/fa-solid-900.woff2": f"{MANAGER}/1551f4f60c37af51121f.woff2",
-            "LICENSE.txt": f"{MANAGER}/LICENSE-font-awesome",
-        },
+        "6.5.2",  # as the theme
+        "the icons of the theme, those that it can show",
+        {"LICENSE.txt": f"{FONTS}/LICENSE-icons"},
     ),
     (
         "@fontsource/source-serif-4",
@@ -137,6 +125,18 @@ def true_type(source):
     shutil.copyfile(source / "LICENSE", FIGURES / "LICENSE")
 
 
+def icons(source, target):
+    """Write of each of Font Awesome's fonts the few glyphs that are seen; returns the names."""
+    for style, numbers in ICONS.items():
+        font = TTFont(source / "webfonts" / f"fa-{style}.ttf", recalcTimestamp=False)
+        cut = Subsetter()
+        cut.populate(unicodes=numbers)
+        cut.subset(font)
+        font.flavor = "woff"
+        font.save(target / FONTS / f"icons-{style}.woff")
+    return [f"{FONTS}/icons-{style}.woff" for style in ICONS]
+
+
 def main():
     rows = {}
     with tempfile.TemporaryDirectory() as temporary:
@@ -154,19 +154,16 @@ def main():
                 true_type(source)
             licence = json.loads((source / "package.json").read_text(encoding="utf-8"))["license"]
             rows[package] = [package, version, licence, purpose, list(wanted.values())]
-        # the package comes without its licence; ipywidgets, of the same project, has it
-        licence = next(f for f in files("ipywidgets") if f.name == "LICENSE").read_binary()
-        (new / MANAGER / "LICENSE").write_bytes(licence)
-        # and onnxruntime's Python package has the texts that its package for the web lacks
+            if package == "@fortawesome/fontawesome-free":
+                rows[package][-1] += icons(source, new)
+        # onnxruntime's Python package has the texts that its package for the web lacks
         for text, name in ("LICENSE", "LICENSE"), ("ThirdPartyNotices.txt", "LICENSE-of-parts"):
             licence = next(f for f in files("onnxruntime") if f.name == text).read_binary()
             (new / RUNTIME / name).write_bytes(licence)
         # Font Awesome's names the licence of its fonts; the text of that is in another font's
         ofl = (new / FONTS / "LICENSE-source-serif").read_text(encoding="utf-8")
-        with open(new / MANAGER / "LICENSE-font-awesome", "a", encoding="utf-8") as opened:
+        with open(new / FONTS / "LICENSE-icons", "a", encoding="utf-8") as opened:
             opened.write("\n" + ofl[ofl.index("---------") :])
-        rows["requirejs"][-1].append("vendor/requirejs/LICENSE")
-        rows["@jupyter-widgets/html-manager"][-1].append(f"{MANAGER}/LICENSE")
         rows["onnxruntime-web"][-1] += [f"{RUNTIME}/LICENSE", f"{RUNTIME}/LICENSE-of-parts"]
         lines = [
             f"| {' | '.join(row)} | " + ", ".join(f"`{name}`" for name in names) + " |"
@@ -180,9 +177,8 @@ def main():
             "|---|---|---|---|---|\n" + "\n".join(lines) + "\n",
             encoding="utf-8",
         )
-        for folder in FOLDERS:
-            shutil.rmtree(EXTRA / folder, ignore_errors=True)
-            shutil.copytree(new / folder, EXTRA / folder)
+        shutil.rmtree(EXTRA / "vendor", ignore_errors=True)
+        shutil.copytree(new / "vendor", EXTRA / "vendor")
     size = sum(path.stat().st_size for path in EXTRA.rglob("*") if path.is_file())
     print(f"book/_extra: {size / 1e6:.1f} MB")
 

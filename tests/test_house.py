@@ -12,6 +12,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 import yaml
+from docutils import nodes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
@@ -261,12 +262,18 @@ def execute(monkeypatch):
     return execute
 
 
-def test_cells_that_install_name_the_repository_of_the_configuration(execute):
-    for name in CHAPTERS:
-        cells = json.loads((ROOT / "book" / f"{name}.ipynb").read_text())["cells"]
-        cells = [c for c in cells if "install" in c["metadata"].get("tags", [])]
-        sources = ["".join(cell["source"]) for cell in cells]
-        assert sources in ([], [execute.install_cell()]), f"{name}: run `make execute`"
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_chapter_begins_with_the_cell_that_installs(execute, name):
+    """It names the repository of the configuration, and comes before any import."""
+    cells = json.loads((ROOT / "book" / f"{name}.ipynb").read_text())["cells"]
+    first = next(c for c in cells if c["cell_type"] == "code")
+    assert "install" in first["metadata"]["tags"]
+    assert "".join(first["source"]) == execute.install_cell(), "scripts/execute.py --install"
+
+
+def test_the_chapter_that_trains_asks_for_a_gpu():
+    training = json.loads((ROOT / "book" / "07-training.ipynb").read_text())
+    assert training["metadata"]["accelerator"] == "GPU"
 
 
 @pytest.fixture
@@ -280,19 +287,38 @@ def extension(monkeypatch):
 def test_buttons_need_an_address(extension):
     for url in "", "https://github.com/someone/binolab":
         options = {"repository_url": url, "launch_buttons": {"colab_url": "colab"}}
-        extension.offer_buttons(None, SimpleNamespace(html_theme_options=options))
+        added = []
+        app = SimpleNamespace(setup_extension=added.append)
+        extension.offer_buttons(app, SimpleNamespace(html_theme_options=options))
+        assert added == ["sphinx.ext.linkcode"] * bool(url)
         assert all(options[button] == bool(url) for button in extension.BUTTONS)
         assert bool(options["launch_buttons"]) == bool(url)
 
 
-def test_colab_is_offered_where_a_cell_installs(extension):
-    app = SimpleNamespace(srcdir=ROOT / "book")
-    for name in NAMES:
-        context = {"header_buttons": [{"label": "launch-buttons"}, {"label": "repository-buttons"}]}
-        extension.keep_colab_where_it_runs(app, name, "page.html", context, None)
-        path = ROOT / "book" / f"{name}.ipynb"
-        installs = path.exists() and '"install"' in path.read_text()
-        assert len(context["header_buttons"]) == 1 + installs
+@pytest.mark.parametrize("url", ["", "https://github.com/someone/binolab"])
+def test_names_of_files_are_links_where_there_is_an_address(extension, url):
+    options = {"repository_url": url, "repository_branch": "main"}
+    app = SimpleNamespace(config=SimpleNamespace(html_theme_options=options))
+    names = ["book/_toc.yml", "book/nothing.yml", "and/or", "binolab"]
+    doctree = nodes.paragraph("", "", *(nodes.literal("", name) for name in names))
+    extension.link_files(app, doctree, "index")
+    links = {node.astext(): node["refuri"] for node in doctree.findall(nodes.reference)}
+    assert links == ({"book/_toc.yml": f"{url}/blob/main/book/_toc.yml"} if url else {})
+    assert doctree.astext() == "".join(names)
+
+
+def test_the_reference_leads_to_the_code(extension):
+    url = "https://github.com/someone/binolab"
+    options = {"repository_url": url, "repository_branch": "main"}
+    import binolab.diffusion.kernel  # noqa: F401
+
+    resolve = extension.link_code(SimpleNamespace(html_theme_options=options))
+    info = {"module": "binolab.diffusion.kernel", "fullname": "forward"}
+    address, _, line = resolve("py", info).partition("#L")
+    assert address == f"{url}/blob/main/binolab/diffusion/kernel.py"
+    lines = (ROOT / "binolab" / "diffusion" / "kernel.py").read_text().splitlines()
+    assert lines[int(line) - 1].startswith("def forward(")
+    assert resolve("py", info | {"fullname": "nothing"}) is None
 
 
 def test_a_link_shows_the_cover_where_the_pages_have_an_address(extension):

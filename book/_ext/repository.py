@@ -1,17 +1,22 @@
-"""What the pages offer: buttons to the repository and to Colab, a cover picture, notebooks to keep.
+"""What the pages offer: ways to the repository and to Colab, a cover picture, notebooks to keep.
 
 Each address stands in one place, `_config.yml`: `repository: url:` and `html: baseurl:`. Where one
 is empty the pages say nothing of it.
 """
 
 import html
+import inspect
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
+from docutils import nodes
+
 BUTTONS = ("use_repository_button", "use_edit_page_button", "use_issues_button")
-COVER = Path(__file__).parents[2] / "data" / "cover.png"
+ROOT = Path(__file__).parents[2]
+COVER = ROOT / "data" / "cover.png"
 TITLE = "binolab: music out of noise"
 ABOUT = "A book that runs: binomial diffusion on binary piano rolls, derived, built and heard."
 
@@ -20,18 +25,48 @@ def offer_buttons(app, config):
     options = config.html_theme_options
     named = bool(options.get("repository_url"))
     options.update(dict.fromkeys(BUTTONS, named))
-    if not named:
+    if named:
+        app.setup_extension("sphinx.ext.linkcode")
+        config.linkcode_resolve = link_code(config)
+    else:
         options.pop("repository_url", None)
         options["launch_buttons"] = {}
 
 
-def keep_colab_where_it_runs(app, page, template, context, doctree):
-    """Only a chapter with a cell that installs can run on Colab."""
-    source = Path(app.srcdir, f"{page}.ipynb")
-    cells = json.loads(source.read_text())["cells"] if source.exists() else []
-    if not any("install" in cell["metadata"].get("tags", []) for cell in cells):
-        groups = context.get("header_buttons", [])
-        context["header_buttons"] = [g for g in groups if "launch" not in str(g.get("label"))]
+def link_files(app, doctree, page):
+    """The name of a file of the repository leads to it."""
+    for name in list(doctree.findall(nodes.literal)):
+        path = name.astext()
+        if re.fullmatch(r"[\w.-]+(/[\w.-]+)+/?", path) and (ROOT / path).exists():
+            if app.config.html_theme_options.get("repository_url") and not in_link(name):
+                link = nodes.reference("", "", refuri=address(app.config, path), internal=False)
+                name.replace_self(link)
+                link += name
+
+
+def in_link(node):
+    return isinstance(node.parent, nodes.reference)
+
+
+def address(config, path):
+    options = config.html_theme_options
+    return f"{options['repository_url']}/blob/{options['repository_branch']}/{path}"
+
+
+def link_code(config):
+    """For `sphinx.ext.linkcode`: where the source of a thing of the reference stands."""
+
+    def resolve(domain, info):
+        thing = sys.modules.get(info["module"])
+        for name in info["fullname"].split("."):
+            thing = getattr(thing, name, None)
+        try:
+            path = Path(inspect.getsourcefile(thing)).relative_to(ROOT)
+            return f"{address(config, path.as_posix())}#L{inspect.getsourcelines(thing)[1]}"
+        except (TypeError, OSError, ValueError):  # an attribute; or of another package
+            return None
+
+    return resolve
 
 
 def describe(app, page, template, context, doctree):
@@ -65,7 +100,7 @@ def lighten_notebooks(app, error):
 
 def setup(app):
     app.connect("config-inited", offer_buttons)
-    app.connect("html-page-context", keep_colab_where_it_runs, priority=900)
+    app.connect("doctree-resolved", link_files)
     app.connect("html-page-context", describe)
     app.connect("build-finished", bring_cover)
     app.connect("build-finished", lighten_notebooks)

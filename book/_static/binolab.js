@@ -1,30 +1,48 @@
-// The widgets' manager asks for MathJax 2's queue; the pages have MathJax 3. One answers for both.
+// Equations, by KaTeX: the source stands between \( and \) or \[ and \], after the number.
 document.addEventListener("DOMContentLoaded", () => {
-  if (window.MathJax && !window.MathJax.Hub) {
-    window.MathJax.Hub = { Queue: ([, , element]) => window.MathJax.typesetPromise?.([element]) };
+  for (const math of document.querySelectorAll(".math")) {
+    const text = math.lastChild;
+    const source = text.data.trim();
+    const place = document.createElement("span");
+    text.replaceWith(place);
+    katex.render(source.slice(2, -2), place, { displayMode: source.startsWith("\\[") });
   }
 });
 
-// What the widgets do not say aloud: a slider's name and place in words, and which button is pressed.
-const say = () => {
-  for (const handle of document.querySelectorAll(".binolab-frames .noUi-handle")) {
-    const slider = handle.closest(".widget-slider");
-    const place = slider.nextElementSibling?.textContent.trim();
-    handle.setAttribute("aria-label", slider.querySelector(".widget-label")?.textContent ?? "");
-    if (place) handle.setAttribute("aria-valuetext", place);
+// Sliders and buttons: what has one `data-choice` shows one place, the stacks by the child of that
+// number. A slider says its place in the words beside it.
+const choose = (choice, place) => {
+  for (const one of document.querySelectorAll(`[data-choice="${choice}"]`)) {
+    if (one.matches("input")) one.value = place;
+    for (const [number, child] of [...one.children].entries()) {
+      if (child.matches("button")) child.setAttribute("aria-pressed", number === place);
+      else child.hidden = number !== place;
+    }
   }
-  for (const button of document.querySelectorAll(".binolab-frames .widget-toggle-button")) {
-    button.setAttribute("aria-pressed", button.classList.contains("mod-active"));
-  }
+  for (const slider of document.querySelectorAll(`input[data-choice="${choice}"]`)) say(slider);
+};
+const say = (slider) => {
+  const words = slider.parentElement.nextElementSibling?.querySelector(":scope > :not([hidden])");
+  if (words) slider.setAttribute("aria-valuetext", words.textContent.trim());
 };
 document.addEventListener("DOMContentLoaded", () => {
-  if (!document.querySelector("script[type='application/vnd.jupyter.widget-view+json']")) return;
-  new MutationObserver(say).observe(document.querySelector(".bd-article"), {
-    subtree: true,
-    childList: true,
-    attributes: true,
-    attributeFilter: ["class", "aria-valuenow"],
-  });
+  for (const slider of document.querySelectorAll("input[data-choice]")) {
+    say(slider);
+    slider.addEventListener("input", () => choose(slider.dataset.choice, slider.valueAsNumber));
+  }
+  for (const buttons of document.querySelectorAll(".binolab-buttons")) {
+    buttons.addEventListener("click", ({ target }) => {
+      const place = [...buttons.children].indexOf(target);
+      if (place >= 0) choose(buttons.dataset.choice, place);
+    });
+  }
+  // At the first touch all frames come, so that each is there when it is its turn.
+  for (const frames of document.querySelectorAll(".binolab-frames")) {
+    const fetch = () => frames.querySelectorAll("img").forEach((image) => (image.loading = "eager"));
+    for (const touch of ["pointerenter", "focusin"]) {
+      frames.addEventListener(touch, fetch, { once: true });
+    }
+  }
 });
 
 // A figure opens its own picture, where a phone can enlarge it: a link, so it works by key as well.
@@ -105,3 +123,12 @@ document.addEventListener("DOMContentLoaded", () => {
   );
   for (const twin of document.querySelectorAll(".twin")) near.observe(twin);
 });
+
+// Opened from a folder, a search cannot fetch the pages that it found: a script has their words.
+if (location.protocol === "file:" && DOCUMENTATION_OPTIONS.pagename === "search") {
+  const script = document.createElement("script");
+  script.src = "search-texts.js";
+  const texts = new Promise((done) => (script.onload = () => done(self.binolabTexts)));
+  document.head.append(script);
+  self.fetch = async (url) => ({ text: async () => (await texts)[url.split("/").pop()] });
+}

@@ -28,11 +28,14 @@ def table():
 
 
 @pytest.mark.parametrize("name", [
-    "equations of the paper, Algorithm 1", "exercises", "solutions that run",
-    "pictures with alt text", "requests elsewhere", "broken links",
-    "heaviest page, with its pictures", "site", "cells that the tests skip",
+    "equations of the paper, Algorithm 1", "labelled equations", "exercises", "solutions that run",
+    "pictures with alt text", "requests elsewhere", "broken links", "first load, heaviest page",
+    "console messages", "cut off on a phone", "cut off on paper", "site",
+    "cells that the tests skip",
 ])  # fmt: skip
 def test_the_book_holds_what_it_promises(table, name):
+    if "Chromium" in table[name].found:
+        pytest.skip(table[name].found)
     assert table[name].ok, (table[name].found, *table[name].faults)
 
 

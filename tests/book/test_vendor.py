@@ -14,9 +14,7 @@ LISTED = [
     if row.startswith("| ") and "`" in row
 ]
 SAYS = {  # a line of each text that no other kind of licence has
-    "mathjax": "Apache License",
-    "requirejs": "Permission is hereby granted, free of charge",
-    "@jupyter-widgets/html-manager": "Redistribution and use in source and binary forms",
+    "katex": "Permission is hereby granted, free of charge",
     "@fortawesome/fontawesome-free": "SIL OPEN FONT LICENSE",
     "@fontsource/source-serif-4": "SIL OPEN FONT LICENSE",
     "@fontsource/source-sans-3": "SIL OPEN FONT LICENSE",
