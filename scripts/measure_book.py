@@ -174,6 +174,7 @@ def seen(html):
         opened = browser.launch(play)
         for path in sorted(html.glob("*.html")):
             page = opened.new_page(viewport={"width": 1280, "height": 800})  # with nothing cached
+            page.set_default_navigation_timeout(120_000)  # on a busy machine, too
             answers = []
             page.on("response", lambda answer: answers.append(answer))
             page.on("console", lambda m: said.append(f"{path.name}: {m.text[:90]}"))

@@ -45,6 +45,7 @@ def phone(address):
             viewport={"width": 390, "height": 844},
             reduced_motion="reduce",  # what moves by itself stands still
         )
+        page.set_default_navigation_timeout(120_000)  # on a busy machine, too
         page.faults, page.strangers = [], []
 
         def refuse(route):
