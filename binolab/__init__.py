@@ -6,6 +6,7 @@
     binolab.complete("piece.mid", "out.mid", keep=8)            keep eight beats, write the rest
     binolab.infill("piece.mid", "out.mid", begin=4, end=12)     fill a hole
     binolab.harmonize("melody.mid", "out.mid", seed=1)          write what lies below a melody
+    binolab.accompany("song.mid", "out.mid", melody="Voice")    write a piano for a voice
     binolab.vary("piece.mid", "out.mid", strength=0.5)          a variation
     model = binolab.load("best")                                a trained model
 

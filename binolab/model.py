@@ -160,7 +160,7 @@ def save(
 def load(name: str | Path = "best", device: str | torch.device = "cpu") -> Model:
     """Read a model, in evaluation mode and single precision.
 
-    `name` is "best", "unet", a `.safetensors` file, or the folder of a training run.
+    `name` is "best", "piano", "unet", a `.safetensors` file, or the folder of a training run.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Run the five command lines of the README, and keep what they write in data/readme.
+"""Run the six command lines of the README, and keep what they write in data/readme.
 
     python scripts/readme.py
 

@@ -123,22 +123,23 @@ SAMPLING: Table = [
     ("--sampler", {"default": "refreshed", "choices": SAMPLERS}, "how noise is taken away"),
     ("--bit", {"default": "draw", "choices": BITS}, "how a probability becomes a bit: drawn, at "
      "most one note a voice; each drawn by itself; lit from a half on"),
-    ("--model", {"default": "best"}, "best, unet, a .safetensors file or the folder of a training "
-     "run"),
+    ("--model", {"default": "best"}, "best, piano, unet, a .safetensors file or the folder of a "
+     "training run"),
     ("--device", {"default": "auto"}, "auto, cpu, cuda"),
 ]  # fmt: skip
 SEED = ("--seed", {"type": seed, "default": 0}, "same seed, same draws")
 DATA = {"metavar": "chorales|maestro[:ROOT]|FOLDER"}
 DATA_HELP = (
     "Bach's chorales; MAESTRO, from the folder ROOT of its archive or else from the cache; or a "
-    "folder of MIDI files and scores (.musicxml, .xml, .mxl), of which every tenth is held out: a "
-    "file of more than 10,000 beats, or "
+    "folder of MIDI files and scores (.musicxml, .xml, .mxl), of which every tenth is held out, "
+    "or what its folder valid holds beside its folder train: a file of more than 10,000 beats, or "
     "with 256 in which no note begins, is left out"
 )
 PRESET_HELP = (
     "book (the default; with --start, that model's own network): minutes on two cores; best: the "
-    "shipped network, hours of one core; calibrate: a last stage of it, not transposed; paper: the "
-    "printed UNet at the author's size, for a GPU; unet: the same, small"
+    "shipped network, hours of one core; calibrate: a last stage of it, not transposed; piano: a "
+    "piano and what it goes with, parts piano,others; paper: the printed UNet at the author's "
+    "size, for a GPU; unet: the same, small"
 )
 PARTS = ("--parts", {"metavar": "PARTS"}, "which parts of a folder's "
          "files: a name, looked for in those of the track and its instrument (piano finds all "
