@@ -125,7 +125,7 @@ document.addEventListener("DOMContentLoaded", () => {
 });
 
 // Opened from a folder, a search cannot fetch the pages that it found: a script has their words.
-if (location.protocol === "file:" && DOCUMENTATION_OPTIONS.pagename === "search") {
+if (location.protocol === "file:" && location.pathname.endsWith("/search.html")) {
   const script = document.createElement("script");
   script.src = "search-texts.js";
   const texts = new Promise((done) => (script.onload = () => done(self.binolabTexts)));

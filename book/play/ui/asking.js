@@ -5,6 +5,7 @@
 import { DEFAULTS, freeCells } from "./free.js";
 import { Going } from "./going.js";
 import { choice, el, slider } from "./html.js";
+import { varied } from "./notes.js";
 import { randomSeed } from "./settings.js";
 import { ACTIONS, FREE } from "./words.js";
 
@@ -56,15 +57,16 @@ export class Asking {
     return { notes, cells, options: { seed, steps, sampler, strength } };
   }
 
-  #end(notes, { seed }) {
+  #end(written, { seed }) {
     const { sheet, takes, player, settings, say } = this.#desk;
     const { page } = sheet;
+    const notes = page.action === "vary" ? varied(written, page.notes) : written;
     if (page.notes.length && !takes.has(page.notes)) takes.add(page, "Yours");
     sheet.change({ notes });
     takes.add(sheet.page);
     takes.mark(notes);
     const made = notes.filter((note) => note.made).length;
-    say(`${made} notes written with seed ${seed}.`);
+    say(`${made} of ${notes.length} notes are new, with seed ${seed}.`);
     if (!settings.now.autoplay) return;
     player.place = 0;
     player.play();

@@ -111,8 +111,10 @@ export class Going {
     if (this.#job) return;
     this.element.classList.remove("play-busy");
     this.#text.textContent = this.title();
-    this.hint.textContent = this.#desk.writing.loaded
+    const { writing, settings } = this.#desk;
+    const again = settings.now.fresh
       ? "Each press writes another take."
-      : "The first time, this loads 17 MB.";
+      : "The same seed writes the same again.";
+    this.hint.textContent = writing.loaded ? again : "The first time, this loads 17 MB.";
   }
 }

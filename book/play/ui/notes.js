@@ -112,6 +112,13 @@ export function fromMade({ roll, planes }, free) {
   return found;
 }
 
+/** What a variation gave back: of its notes those that are not in the piece are the model's. */
+export function varied(made, given) {
+  const kept = ({ row, start, end }) =>
+    given.some((note) => note.row === row && note.start === start && note.end === end);
+  return made.map((note) => ({ ...note, made: !kept(note) }));
+}
+
 /** Whether no two notes sound at once. */
 export const isMelody = (notes) =>
   notes.every((a) => notes.every((b) => a === b || a.end <= b.start || b.end <= a.start));

@@ -26,6 +26,7 @@ import * as link from "./link.js";
 import { playButton } from "./listening.js";
 import { noise } from "./noise.js";
 import { pageOf } from "./opening.js";
+import { varied } from "./notes.js";
 import { pieceOpener } from "./pieces.js";
 import { CHORALE, PRESETS } from "./presets.js";
 import { randomSeed } from "./settings.js";
@@ -143,9 +144,7 @@ export class Twin extends Desk {
 
   #end(made, seed) {
     const varies = this.sheet.page.action === "vary";
-    const kept = ({ row, start, end }) =>
-      this.#asked.some((note) => note.row === row && note.start === start && note.end === end);
-    const notes = varies ? made.map((note) => ({ ...note, made: !kept(note) })) : made;
+    const notes = varies ? varied(made, this.#asked) : made;
     this.#made = notes;
     this.sheet.change({ notes });
     const count = notes.filter((note) => note.made).length;

@@ -5,7 +5,7 @@ export const ACTIONS = {
   harmonize: {
     text: "Harmonize",
     button: "Harmonize",
-    line: "Your melody stays. The model writes the voices below it.",
+    line: "Your melody stays. The model writes what lies below it, and all voices where it rests.",
   },
   complete: {
     text: "Complete",
@@ -20,7 +20,7 @@ export const ACTIONS = {
   vary: {
     text: "Vary",
     button: "Vary",
-    line: "The model blurs the piece and makes it clear again, another way.",
+    line: "The model changes your notes; the strength says how many. To keep the tune, choose Free: below the melody.",
   },
   write: {
     text: "Write",
@@ -43,7 +43,7 @@ export const TOOLS = {
   erase: { text: "Erase", title: "Erase notes" },
   free: { text: "Free", title: "Paint a rectangle that the model may write" },
   keep: { text: "Keep", title: "Paint a rectangle that stays" },
-  from: { text: "From here", title: "Click a place: all from it on is free" },
+  from: { text: "From here", title: "Click a place: the model may write all from there on" },
   between: { text: "Between", title: "Draw from one place to another: all between is free" },
 };
 
