@@ -237,6 +237,18 @@ def test_chapter_is_executed(name):
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
+def test_tables_that_code_prints_are_read_as_tables(name):
+    """Plain Markdown has no tables: without this key the page shows the bars."""
+    for cell in cells_of(name):
+        printed = [
+            "".join(o.get("data", {}).get("text/markdown", "")) for o in cell.get("outputs", [])
+        ]
+        if any(re.search(r"^\|[ :|-]+\|$", text, re.M) for text in printed):
+            read_as = cell["metadata"].get("mystnb", {}).get("markdown_format")
+            assert read_as in ("gfm", "myst"), f"{cell['id']}: markdown_format is {read_as}"
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
 def test_chapter_skips_few_cells(name):
     """Cells that nbval leaves out are for a GPU only, and few."""
     notebook = json.loads((ROOT / "book" / f"{name}.ipynb").read_text())

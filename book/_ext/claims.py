@@ -88,7 +88,9 @@ class Figures(Formatter):
     def number(self, of):
         """A figure to compare with; what was glued is a text, with commas and signs of percent."""
         value = self.get_field(of, (), {})[0] if isinstance(of, str) else of
-        return float(value.replace(",", "").rstrip("%")) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        return float(value.replace(",", "").rstrip("%")) / (100 if value.endswith("%") else 1)
 
 
 figures = Figures()

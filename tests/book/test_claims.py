@@ -55,7 +55,8 @@ def test_what_leads_nowhere_is_found(field, wrong, says, claims):
     ([0.5, 0.6], [{"from": 0.7}], "does not hold here"),
     ([0.5, 0.6], [{"from": 0.7}, {"to": 0.7}], "holds in part"),
     (0.5, [{"from": 0.5, "to": 0.5}], "holds"),
-    ("1,234%", [{"to": 1233}], "does not hold here"),
+    ("1,234%", [{"to": 12.33}], "does not hold here"),
+    ("12%", [{"from": 0.9}], "does not hold here"),
 ])  # fmt: skip
 def test_what_was_measured_decides(ends, measured, decides, claims, monkeypatch):
     monkeypatch.setattr(claims, "glued", lambda: {"found": ends})
