@@ -394,7 +394,7 @@ def test_a_link_opened_again_gives_the_same_roll(desk, chrome):
     desk.get_by_label("Tempo").fill("133")
     desk.get_by_label("Tempo").blur()
     desk.get_by_label("Sampler").select_option("xor")
-    desk.get_by_role("button", name="Link").click()
+    desk.get_by_role("button", name="Copy link").click()
     desk.wait_for_function("location.hash.length > 10")
     assert len(desk.evaluate("location.hash")) < 400
     other = visit(chrome, desk.root)

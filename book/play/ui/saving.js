@@ -44,7 +44,7 @@ export function savingRow({ sheet, settings, say, fault }) {
 
   const buttons = Object.keys(kinds).map((name) => button(name, () => save(name)));
   const title = el("span", { class: "play-name" }, "Save");
-  return group("Save", title, ...buttons, button("Link", share));
+  return group("Save", title, ...buttons, button("Copy link", share));
 }
 
 /** Let the browser save some bytes under a name. */
