@@ -23,6 +23,7 @@ KNOWN = {
     "nothing": "nothing known",
     "melody": "melody known",
     "outer_quarters": "outer quarters known",
+    "others": "other parts known",
 }
 MODELS = {
     "bound": "the chain (bound)",

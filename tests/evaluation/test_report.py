@@ -266,6 +266,10 @@ def test_too_little_music():
             evaluate(model, held_out, learned, n=n)
 
 
+def test_every_mask_has_its_words():
+    assert set(page.KNOWN) == {*MASKS, "others"}
+
+
 def test_report_says_what_the_document_holds(document):
     said = report.markdown(document)
     for words in (
