@@ -206,6 +206,20 @@ def test_pictures_belong_to_the_dark_page(page):
     assert [s for s in styles if "invert(1)" not in s[0] or s[1] != "rgba(0, 0, 0, 0)"] == []
 
 
+def test_pictures_keep_their_shape(page):
+    """Except those whose style says another: rolls of large cells."""
+    bent = page.evaluate("""async () => {
+        const all = [...document.querySelectorAll('.bd-article img:not([style])')];
+        for (const image of all) image.loading = 'eager';
+        await Promise.all(all.map((image) => image.decode().catch(() => null)));
+        return all
+            .filter((one) => one.offsetWidth > 30 && one.naturalWidth)
+            .map((i) => (i.offsetWidth * i.naturalHeight) / (i.offsetHeight * i.naturalWidth))
+            .filter((ratio) => Math.abs(ratio - 1) > 0.03);
+    }""")
+    assert not bent
+
+
 def test_asks_nobody_and_says_nothing(page):
     """Last of all, after everything was moved."""
     assert page.strangers == []
