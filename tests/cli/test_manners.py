@@ -155,9 +155,9 @@ def shell(line, **more):
 @pytest.mark.slow
 def test_pipes(tiny, tune, tmp_path):
     how = f"--model {tiny} {' '.join(HOW)} --quiet"
-    line = f"cat {tune} | binolab harmonize - -o - {how} | tee {tmp_path}/a.mid | head -c 1"
-    done = shell(f"{line}; echo ${{PIPESTATUS[@]}}")
-    assert (done.stdout, done.stderr) == (b"M0 0 0 0\n", b"")
+    line = f"cat {tune} | binolab harmonize - -o - {how} | tee -p {tmp_path}/a.mid | head -c 1"
+    done = shell(f"{line}; echo ${{PIPESTATUS[@]:0:2}}")  # tee may find that head has gone
+    assert (done.stdout, done.stderr) == (b"M0 0\n", b"")
     assert len(midi.read(tmp_path / "a.mid").tracks) > 2
     done = shell(f"binolab vary {tune} -o - {how} | true; echo ${{PIPESTATUS[@]}}")
     assert (done.stdout, done.stderr) == (b"0 0\n", b"")
