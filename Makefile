@@ -64,7 +64,7 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(PYTEST) --dist worksteal -m "not slow" tests
 
-LONG := tests/book/test_browser.py tests/play/test_engine.py tests/play/test_page.py \
+LONG := tests/book/test_browser.py $(addprefix tests/play/test_,engine.py page.py twins.py) \
         $(addprefix tests/training/test_,training.py faults.py distributed.py)
 
 # What takes longest comes first, so that both workers end together.

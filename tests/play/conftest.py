@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import browser
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +31,17 @@ class Node:
         answer = json.loads(self.process.stdout.readline())
         assert "error" not in answer, answer["error"]
         return answer["answer"]
+
+
+@pytest.fixture(scope="module")
+def chrome():
+    """A browser, for tests that have found that there is one."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        opened = browser.launch(play)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(scope="session")

@@ -14,21 +14,13 @@ import pretty_midi
 import pytest
 
 pytestmark = pytest.mark.slow
-api = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("playwright.sync_api")
 if browser.chromium() is None:
     pytest.skip(browser.MISSING, allow_module_level=True)
 
 LOW, ROWS, COLUMNS = 33, 56, 64
 TUNE = [(67, 0, 4), (69, 4, 8), (71, 8, 12), (72, 12, 20), (71, 20, 24), (69, 24, 28), (67, 28, 36)]
 ENGINE = ("play/model", "vendor/onnxruntime-web")
-
-
-@pytest.fixture(scope="module")
-def chrome():
-    with api.sync_playwright() as play:
-        opened = browser.launch(play)
-        yield opened
-        opened.close()
 
 
 def visit(chrome, root, **options):

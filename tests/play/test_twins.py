@@ -14,21 +14,13 @@ from binolab.music import rolls
 from binolab.show import audio
 
 pytestmark = pytest.mark.slow
-api = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("playwright.sync_api")
 if browser.chromium() is None:
     pytest.skip(browser.MISSING, allow_module_level=True)
 
 ROWS, COLUMNS, TICKS = 56, 64, 6
 FIRST = ["_static/binolab.css", "_static/binolab.js", "_static/identity.css"]
 LIVE = ["play/twin.css", "play/twin.js"]
-
-
-@pytest.fixture(scope="module")
-def chrome():
-    with api.sync_playwright() as play:
-        opened = browser.launch(play)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module", params=["file", "http"])
