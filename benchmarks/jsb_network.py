@@ -1,7 +1,7 @@
 """The network of `jsb.py`: attention over frames, between convolutions over frames and keys.
 
-A frame is one token, so a chord a phrase away is as near as the next one; the convolutions, alike
-at every key, know what a held note and a step are. As in `networks.transformer`, evidence goes in
+A frame, or a beat of `span` frames, is one token, so a chord a phrase away is as near as the next
+one; the convolutions, alike at every key, know what a held note and a step are. As in `networks.transformer`, evidence goes in
 and is added to what comes out, so that only what the *other* cells say of a cell is learned.
 """
 
@@ -15,7 +15,7 @@ from binolab.networks.denoiser import Denoiser, LevelEmbedding
 from binolab.networks.tones import Tonality
 from binolab.networks.transformer import CERTAIN
 
-NEAR = 8  # frames from either end of a piece that are told apart by their distance to it
+NEAR = 8  # tokens from either end of a piece that are told apart by their distance to it
 SHIFTS = 12  # semitones, up or down, at most
 
 
@@ -34,10 +34,24 @@ class ChordTransformer(Denoiser):
     filters, reach : int
         Of the convolutions, which see `reach` keys (odd) of three frames; 0 filters for none.
     dropout : float
+    span : int
+        Frames a token.
     """
 
-    def __init__(self, prior, keys, width=256, depth=5, heads=4, filters=16, reach=13, dropout=0.1):
+    def __init__(
+        self,
+        prior,
+        keys,
+        width=256,
+        depth=5,
+        heads=4,
+        filters=16,
+        reach=13,
+        dropout=0.1,
+        span=1,
+    ):
         super().__init__()
+        self.span = span
         self.low, self.high = keys
         self.filters, n = filters, self.high - self.low
         self.register_buffer("prior", torch.tensor(prior).view(1, 1, -1, 1), persistent=False)
@@ -56,10 +70,11 @@ class ChordTransformer(Denoiser):
             self.stem1, self.stem2, self.head = conv(read), conv(filters), conv(2 * filters)
             self.last = nn.Conv2d(filters, 1, 1)
             nn.init.zeros_(self.last.weight)
-        self.read = nn.Linear((read + filters) * n, width)
-        self.write = nn.Linear(width, (1 + filters) * n)
+        self.read = nn.Linear((read + filters) * n * span, width)
+        self.write = nn.Linear(width, (1 + filters) * n * span)
         with torch.no_grad():  # an untrained network answers with the prior and the evidence
-            self.write.weight[:n], self.write.bias[:n] = 0, 0
+            for table in (self.write.weight, self.write.bias):
+                table.view(span, 1 + filters, n, -1)[:, 0] = 0
         self.adapt = nn.Linear(width, 6 * width)
         nn.init.zeros_(self.adapt.weight)
         nn.init.zeros_(self.adapt.bias)
@@ -74,13 +89,20 @@ class ChordTransformer(Denoiser):
         `known` marks padding: frames of it are passed over. `shift`, long (B,), says by how many
         semitones a piece was transposed and `prior` (B, 1, keys, 1) what ρ became by it.
         """
+        frames = x_t.shape[3]
+        if frames % self.span:  # the last token is filled up with padding
+            more = (0, -frames % self.span)
+            known = torch.zeros_like(x_t, dtype=torch.bool) if known is None else known
+            x_t, known = F.pad(x_t, more), F.pad(known, more, value=True)
         B, _, _, L = x_t.shape
+        tokens = L // self.span
         prior = self.prior if prior is None else prior
         alpha_bar_t = torch.as_tensor(alpha_bar_t).float().expand(B).clamp(0, 1 - 1e-6)
         evidence = kernel.evidence(x_t, alpha_bar_t, prior)
         rest = torch.logit(prior).expand_as(x_t)
         real = x_t.new_ones(B, L) if known is None else (~known.all(2)[:, 0]).float()
-        mask = None if known is None else real[:, None, None].bool()
+        beats = real.view(B, tokens, self.span).amax(2)  # tokens with a frame that is not padding
+        mask = None if known is None else beats[:, None, None].bool()
         level = self.level(alpha_bar_t)
         chance = torch.sigmoid(rest + evidence)
         said = self.tonality(torch.lerp(prior, chance, real[:, None, None]), prior, level)
@@ -91,13 +113,13 @@ class ChordTransformer(Denoiser):
             local = F.gelu(self.stem1(x)) * real[:, None, None]
             local = local + F.gelu(self.stem2(local)) * real[:, None, None]
             x = torch.cat([x, local], dim=1)
-        h = self.read(self.drop(x.permute(0, 3, 2, 1).reshape(B, L, -1)))
-        frame = torch.arange(L, device=h.device)
-        left = real.sum(1, keepdim=True).long() - 1 - frame
-        h = h + self.begin(frame.clamp(max=NEAR)) + self.end(left.clamp(0, NEAR))
+        h = self.read(self.drop(x.permute(0, 3, 2, 1).reshape(B, tokens, -1)))
+        beat = torch.arange(tokens, device=h.device)
+        left = beats.sum(1, keepdim=True).long() - 1 - beat
+        h = h + self.begin(beat.clamp(max=NEAR)) + self.end(left.clamp(0, NEAR))
         shift = torch.zeros(B, dtype=torch.long, device=h.device) if shift is None else shift
         level = self.adapt(F.silu(level + self.shift(shift + SHIFTS)))
-        angle = frame[:, None] * self.rates
+        angle = beat[:, None] * self.rates
         for block in self.blocks:
             h = block(h, angle, level, mask)
         n = self.high - self.low
@@ -108,7 +130,7 @@ class ChordTransformer(Denoiser):
             both = torch.cat([local, wide[:, 1:] * real[:, None, None]], dim=1)
             others = others + self.last(F.gelu(self.head(both)))
         edges = (0, 0, self.low, x_t.shape[2] - self.high)
-        return rest + F.pad(others, edges) + evidence
+        return (rest + F.pad(others, edges) + evidence)[..., :frames]
 
 
 class Muon(torch.optim.Optimizer):

@@ -30,6 +30,7 @@ SETTINGS = (
     "rate",
     "decay",
     "ema",
+    "span",
 )
 FREE = ("minutes", "settle", "dropout")  # may change when a run is resumed
 
@@ -112,6 +113,7 @@ class Run:
             "width": options.width,
             "depth": options.depth,
             "dropout": options.dropout,
+            "span": options.span,
         }
         torch.manual_seed(options.seed)
         self.model = ChordTransformer(**self.arguments)

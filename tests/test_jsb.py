@@ -129,10 +129,11 @@ def test_loss_is_the_limit_of_the_bounds_own_terms():
     assert torch.allclose((term / step).float(), rate, rtol=2e-3, atol=1e-4)
 
 
-def test_an_untrained_network_answers_with_prior_and_evidence():
+@pytest.mark.parametrize("span", [1, 2])
+def test_an_untrained_network_answers_with_prior_and_evidence(span):
     torch.manual_seed(0)
     prior = torch.rand(88).clamp(0.01, 0.5)
-    model = jsb_network.ChordTransformer(prior.tolist(), (20, 60), 16, 1, 2, 4).eval()
+    model = jsb_network.ChordTransformer(prior.tolist(), (20, 60), 16, 1, 2, 4, span=span).eval()
     model.last.bias.data.zero_()
     x_t = torch.rand(2, 1, 88, 7).round()
     level = torch.tensor([0.2, 0.7])
@@ -141,8 +142,9 @@ def test_an_untrained_network_answers_with_prior_and_evidence():
     assert torch.allclose(model.logits(x_t, level), expected, atol=1e-5)
 
 
-def test_padding_does_not_matter():
-    model = network()
+@pytest.mark.parametrize("span", [1, 4])
+def test_padding_does_not_matter(span):
+    model = network(span=span)
     x = torch.rand(2, 1, 88, 12).round()
     padding = torch.zeros(2, 1, 88, 12, dtype=torch.bool)
     padding[0, ..., 7:] = True
@@ -151,6 +153,17 @@ def test_padding_does_not_matter():
     alone = model.logits(x[:1, ..., :7], level[:1])
     assert torch.allclose(both[:1, ..., :7], alone, atol=1e-5)
     assert torch.allclose(both[1:], model.logits(x[1:], level[1:]), atol=1e-5)
+
+
+def test_a_frame_hears_all_frames_of_a_piece_whatever_its_token():
+    model = network(span=4)
+    x = torch.rand(1, 1, 88, 11).round()
+    before = model.logits(x, torch.tensor([0.4]))
+    for frame in range(11):
+        other = x.clone()
+        other[..., 30, frame] = 1 - other[..., 30, frame]
+        change = (model.logits(other, torch.tensor([0.4])) - before).abs()[0, 0, 20:60]
+        assert (change.amax(0) > 0).all()
 
 
 def test_the_whole_range_of_levels_is_finite():
