@@ -1,12 +1,13 @@
 """Every choice that the paper leaves open, as a row: one thing changed, the budget the same.
 
     python benchmarks/ablations.py [--steps 800 | --minutes-each 3] [--rows ROW …] [--resume]
+                                   [--name NAME]
 
 A small network is trained from scratch on the training chorales for each row that changes the
 training; rows that change the sampler only share the base row's. Each is then measured on the
 *validation* chorales: the bound in nats a roll, and the music of `--n` rolls drawn in `--calls`
-calls. Writes data/ablations.json and benchmarks/ablations.md after every row; Ctrl-C keeps what was
-done, --resume goes on from there. The networks lie in runs/ablations.
+calls. Writes data/NAME.json and benchmarks/NAME.md after every row; Ctrl-C keeps what was done,
+--resume goes on from there. The networks lie in runs/NAME. NAME is ablations, or that of --name.
 """
 
 import argparse
@@ -39,7 +40,6 @@ from binolab.training.loop import stopping
 from binolab.training.step import Run
 
 ROOT = Path(__file__).parents[1]
-RESULTS = Path("data") / "ablations.json"
 CPU = torch.device("cpu")
 BATCH = 2  # rolls a call: the quickest on one core, whose cache then holds the activations
 # ᾱ at 41 places with as many nats of the bound between each two, except for 15 % that is spread
@@ -140,7 +140,7 @@ def trained(name, options, pieces, resume):
 
     Raises KeyboardInterrupt when Ctrl-C ended it early, leaving a checkpoint.
     """
-    folder = options.out / "runs" / "ablations" / name
+    folder = options.out / "runs" / options.name / name
     changes, density = dict(TRAININGS[name]), datasets.density(pieces)
     prior = changes.pop("prior", density)
     config = replace(BASE, steps=options.steps, **changes)
@@ -333,6 +333,7 @@ def parse(arguments):
     add("--n", type=int, default=32, help="rolls a row (default: 32)")
     add("--calls", type=int, default=50, help="network calls a roll (default: 50)")
     add("--windows", type=int, default=32, help="validation rolls to bound (default: 32)")
+    add("--name", default="ablations", help="of the files and of the folder of networks")
     add("--out", type=Path, default=ROOT, help="folder of data/, benchmarks/ and runs/")
     add("--quiet", action="store_true", help="no progress bars")
     return parser.parse_args(arguments)
@@ -359,7 +360,7 @@ def opened(options, command, real):
             }
         )
     )
-    path = options.out / RESULTS
+    path = options.out / "data" / f"{options.name}.json"
     before = json.loads(path.read_text()) if options.resume and path.exists() else document
     if before["budget"] == document["budget"]:
         document["rows"] = {
@@ -399,8 +400,9 @@ def main(arguments=None):
                     "core_seconds": {"training": seconds, "all": time.process_time() - begun},
                 }
             )
-            write(options.out / RESULTS, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
-            write(options.out / "benchmarks" / "ablations.md", table(document))
+            text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+            write(options.out / "data" / f"{options.name}.json", text)
+            write(options.out / "benchmarks" / f"{options.name}.md", table(document))
             tqdm.write(f"{name}: {json.dumps(document['rows'][name]['statistics'])}")
     except KeyboardInterrupt:
         print(f"stopped; --resume goes on from the {len(document['rows'])} rows that are made")

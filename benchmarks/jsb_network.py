@@ -1,8 +1,9 @@
 """The network of `jsb.py`: attention over frames, between convolutions over frames and keys.
 
 A frame, or a beat of `span` frames, is one token, so a chord a phrase away is as near as the next
-one; the convolutions, alike at every key, know what a held note and a step are. As in `networks.transformer`, evidence goes in
-and is added to what comes out, so that only what the *other* cells say of a cell is learned.
+one; the convolutions, alike at every key, know what a held note and a step are. As in
+`networks.transformer`, evidence goes in and is added to what comes out, so that only what the
+*other* cells say of a cell is learned.
 """
 
 import torch

@@ -188,7 +188,7 @@ class Run:
         return float(value.detach())
 
     def save(self, path):
-        """The averaged network at `path`, and beside it ``….checkpoint`` to resume from."""
+        """The averaged network at `path`, halved, and beside it ``….checkpoint`` to resume from."""
         from safetensors.torch import save_file
 
         card = {
@@ -208,7 +208,8 @@ class Run:
             for part, values in parts.items()
             for name, value in values.items()
         }
-        for where, what in ((checkpoint(path), tensors), (path, self.ema.state_dict())):
+        half = {name: value.half() for name, value in self.ema.state_dict().items()}
+        for where, what in ((checkpoint(path), tensors), (path, half)):
             with files.replacing(where) as temporary:
                 save_file(what, str(temporary), metadata={"card": json.dumps(card)})
 
