@@ -17,6 +17,7 @@ from binolab.evaluation.evaluate import evaluate
 from binolab.model import load, pick_device
 
 TOLD = ("model", "data", "split", "n", "steps", "sampler", "bit", "seed")
+GIVEN = ("n", "steps", "sampler", "bit", "revise", "seed")
 
 
 def carry_out(options: Namespace) -> None:
@@ -35,11 +36,11 @@ def carry_out(options: Namespace) -> None:
     music = datasets.load(options.data, parts=options.parts or model.card.parts, **asked)
     if music.training is music.held_out:
         raise ValueError(f"{options.data}: one piece cannot be held out of itself; add another")
-    given = {name: getattr(options, name) for name in ("n", "steps", "sampler", "bit", "seed")}
+    given = {name: getattr(options, name) for name in GIVEN}
     given |= {"likelihood": not options.no_likelihood, "prompts": not options.no_harmonization}
     given |= {"batch": 2 if device.type == "cpu" else 64, "progress": sys.stderr.isatty()}
     document, sets = evaluate(model, music.held_out, music.training, **given)
-    told = [*TOLD, *["parts"] * (options.parts is not None)]
+    told = [*TOLD, *(name for name in ("revise", "parts") if getattr(options, name) is not None)]
     command = shlex.join(w for name in told for w in (f"--{name}", str(getattr(options, name))))
     facts = {"model": options.model, "command": f"binolab evaluate {command}", "data": options.data}
     document["facts"] |= facts

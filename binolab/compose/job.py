@@ -17,7 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from binolab import files
-from binolab.diffusion import sliding
+from binolab.diffusion import prompting, sliding
 from binolab.diffusion.sampling import Sampler, Step, named
 from binolab.evaluation.features import features, statistics
 from binolab.model import Model, load, pick_device
@@ -27,6 +27,7 @@ from binolab.music.midi import LONGEST, Midi
 from binolab.show import audio
 
 MOST = {"n": 10_000, "steps": 100_000, "candidates": 1_000}
+ROUNDS = 100  # to `revise`, at most
 SEEDS = 1_000_003  # between the seeds of a piece's candidates
 PIANO = range(21, 109)  # where new notes may be: A0 to C8
 SCORES = (".musicxml", ".mxl")
@@ -73,6 +74,9 @@ class How(TypedDict, total=False):
         A name in `sampling.SAMPLERS`, or a step of your own; "refreshed".
     bit
         "draw", "each" or "threshold": as in `sampling.sample`.
+    revise
+        How often the beats around parallel fifths and octaves are written anew, and kept if
+        better (`prompting.revise`); by default once where the model writes four voices.
     device
         "auto", "cpu", "cuda"; a `Model` stays where it is.
     candidates, judge
@@ -93,6 +97,7 @@ class How(TypedDict, total=False):
     steps: int
     sampler: str | Step | Sampler
     bit: str
+    revise: int | None
     device: str
     candidates: int
     judge: str | Callable
@@ -113,6 +118,7 @@ class Job:
     steps: int = 50
     sampler: str | Step | Sampler = "refreshed"
     bit: str = "draw"
+    revise: int | None = None
     device: str = "auto"
     candidates: int = 1
     judge: str | Callable = "parallels"
@@ -127,6 +133,8 @@ class Job:
         for name, most in MOST.items():
             if not 1 <= getattr(self, name) <= most:
                 raise ValueError(f"`{name}` must be 1 to {most:,}, got {getattr(self, name)}")
+        if self.revise is not None and not 0 <= self.revise <= ROUNDS:
+            raise ValueError(f"`revise` must be 0 to {ROUNDS}, got {self.revise}")
         if self.program is not None and not 0 <= self.program <= 127:
             raise ValueError(f"`program` must be 0 to 127, got {self.program}")
         if not callable(self.judge) and self.judge not in JUDGES:
@@ -193,12 +201,23 @@ class Job:
         made = []
 
         def draw(seed):
-            return sliding.paint(
-                model, x, kept, sampler=self.sampler, steps=self.steps, bit=self.bit,
-                strength=strength, device=self.where,
-                generator=torch.Generator(self.where).manual_seed(seed % 2**63),
+            how: dict[str, Any] = {
+                "sampler": self.sampler,
+                "bit": self.bit,
+                "strength": strength,
+                "device": self.where,
+                "generator": torch.Generator(self.where).manual_seed(seed % 2**63),
+            }
+            x0 = sliding.paint(
+                model,
+                x,
+                kept,
+                steps=self.steps,
                 callback=lambda k, t, *_: t and bar.update(),
-            )[0, 0].numpy()  # fmt: skip
+                **how,
+            )
+            x0 = prompting.revise(model, x0, kept, self.revise, paint=sliding.paint, **how)
+            return x0[0, 0].numpy()
 
         with (
             ExitStack() as stack,

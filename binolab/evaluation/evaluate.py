@@ -68,6 +68,7 @@ def evaluate(
     steps: int = 100,
     sampler: str = "refreshed",
     bit: str = "draw",
+    revise: int | None = None,
     seed: int = 0,
     likelihood: bool = True,
     prompts: bool = True,
@@ -89,6 +90,8 @@ def evaluate(
         harmonized.
     steps, sampler, bit
         As for `prompting.paint`.
+    revise
+        The `rounds` of `prompting.revise`.
     seed : int
         Each part draws from a generator of its own: to leave one out changes no other.
     likelihood, prompts : bool
@@ -124,7 +127,8 @@ def evaluate(
         raise ValueError(f"at least two rolls must be made to compare them, got {n}")
     begun, device, axes = time.perf_counter(), model.device, model.axes
     running: dict[str, Any] = {"batch": batch, "progress": progress}
-    writing = running | {"steps": steps, "sampler": sampler, "bit": bit}
+    revise = int(model.exclusive) if revise is None else revise
+    writing = running | {"steps": steps, "sampler": sampler, "bit": bit, "revise": revise}
 
     def seeded():
         return Generator(device).manual_seed(seed)
@@ -144,6 +148,7 @@ def evaluate(
             "steps": steps,
             "sampler": sampler,
             "bit": bit,
+            "revise": revise,
             "seed": seed,
             "pieces": {"held_out": len(held_out), "training": len(training)},
             **axes,

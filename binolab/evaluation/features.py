@@ -16,11 +16,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from binolab.music import rolls
+from binolab.music import counterpoint, rolls
+from binolab.music.counterpoint import VOICES
 
 MAJOR = (0, 2, 4, 5, 7, 9, 11)  # semitones above the tonic; natural minor is the same set
 DISSONANT = (1, 2, 6, 10, 11)  # seconds, tritone, sevenths (semitones, modulo the octave)
-VOICES = 4  # parallels and the voice count are those of four-part music
 CROWD = 8  # the last bin of the polyphony histogram: as many notes at once, or more
 BAR = 4  # beats, for the groove
 # Note values in beats: a 32nd or shorter, then MGEval's twelve from the 16th to the whole note,
@@ -113,16 +113,9 @@ class RollSet:
         return onsets
 
     @cached_property
-    def changes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Changes of four-part chord: roll (C,); rows before and after, sorted, (C, 4) each."""
-        filled = self.cells.copy()  # a note struck again sounds through its one-tick gap
-        filled[:, :, 1:-1] |= self.cells[:, :, :-2] & self.cells[:, :, 2:]
-        four = filled.sum(1) == VOICES
-        changed = (filled[:, :, 1:] != filled[:, :, :-1]).any(1)
-        roll, tick = np.nonzero(changed & four[:, 1:] & four[:, :-1])
-        before = np.nonzero(filled[roll, :, tick])[1].reshape(-1, VOICES)
-        after = np.nonzero(filled[roll, :, tick + 1])[1].reshape(-1, VOICES)
-        return roll, before, after
+    def changes(self) -> counterpoint.Changes:
+        """Changes of four-part chord."""
+        return counterpoint.changes(self.cells)
 
 
 def _shares(counts: np.ndarray) -> np.ndarray:
@@ -171,14 +164,8 @@ def _groove(x):
 
 
 def _parallels(x, interval):
-    roll, before, after = x.changes
-    move = np.sign(after - before)
-    i, j = np.triu_indices(VOICES, 1)
-    parallel = (move[:, i] == move[:, j]) & (move[:, i] != 0)
-    for chord in (before, after):
-        parallel &= (chord[:, j] - chord[:, i]) % 12 == interval
-    pairs = np.bincount(roll, parallel.sum(1), x.n)
-    return ratio(pairs, np.bincount(roll, minlength=x.n))
+    found = np.bincount(x.changes.roll, counterpoint.pairs(x.changes, interval), x.n)
+    return ratio(found, np.bincount(x.changes.roll, minlength=x.n))
 
 
 class Feature(NamedTuple):
@@ -238,9 +225,9 @@ FEATURES = {name: Feature(what, of) for name, what, of in (
     ("parallel_fifths", "pairs of voices that move the same way from fifth to fifth (7 semitones "
      "modulo the octave), a change of chord; voices are the sorted rows of two successive "
      "different chords of four notes",
-     partial(_parallels, interval=7)),
+     partial(_parallels, interval=counterpoint.FIFTH)),
     ("parallel_octaves", "the same from octave to octave",
-     partial(_parallels, interval=0)),
+     partial(_parallels, interval=counterpoint.OCTAVE)),
 )}
 # fmt: on
 

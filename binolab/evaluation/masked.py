@@ -43,16 +43,21 @@ def write(
     progress: bool = False,
     label: str = "sampling",
     steps: int = 100,
+    revise: int | None = None,
     **options,
 ) -> Tensor:
     """`prompting.paint` for many rolls: `batch` at a time, with a bar over the steps.
 
-    x_known, known and the result (N, 1, P, L); `options` are those of `prompting.paint`.
+    x_known, known and the result (N, 1, P, L); `options` are those of `prompting.paint`, and
+    `revise` is the `rounds` of `prompting.revise`.
     """
-    jobs = list(zip(x_known.split(batch), known.split(batch)))
+    jobs, made = list(zip(x_known.split(batch), known.split(batch))), []
     with tqdm(total=len(jobs) * steps, desc=label, unit="step", disable=not progress) as bar:
-        options |= {"steps": steps, "callback": lambda t, *_: bar.update(t > 0)}
-        return torch.cat([prompting.paint(model, *job, **options) for job in jobs])
+        tell: dict[str, Any] = {"steps": steps, "callback": lambda t, *_: bar.update(t > 0)}
+        for given, kept in jobs:
+            x0 = prompting.paint(model, given, kept, **tell, **options)
+            made.append(prompting.revise(model, x0, kept, revise, **options))
+    return torch.cat(made)
 
 
 def persistence(windows: ArrayLike, cycle: int = 1) -> np.ndarray:

@@ -597,3 +597,95 @@ def test_the_callback_sees_each_step_and_the_finished_roll_and_changes_nothing(s
         assert [t for t, *_ in seen] == [4, 3, 2, 1, 0]
         assert all(torch.equal(roll, made) for roll in seen[-1][1:])  # (0, x_0, x_0)
         assert torch.equal(prompting.complete(model, x, 24, **how, generator=seeded()), made)
+
+
+# --- revise --------------------------------------------------------------------------------------
+
+BEATS = 4  # of a roll of 96 ticks
+LONG = replace(CARD, length=24 * BEATS)
+
+
+def answering(draws):
+    """A `paint` that writes the next of some rolls in all free cells, and remembers what it saw."""
+    asked = []
+
+    def paint(model, x, known, *, steps):
+        asked.append((x.clone(), known.clone(), steps))
+        new = draws.pop(0) if draws else 1 - x
+        return torch.where(known, x, new[..., : x.shape[-1]].expand(x.shape))
+
+    return paint, asked
+
+
+def lit(cells):
+    """A rule that finds a fault wherever the lowest row is lit."""
+    return cells[:, 0].astype(int)
+
+
+def test_only_the_beats_on_either_side_of_a_fault_are_written_anew():
+    x = torch.zeros(2, 1, P, 24 * BEATS)
+    x[1, 0, 0, 48] = 1
+    known = torch.zeros_like(x, dtype=torch.bool)
+    known[1, 0, 5] = True
+    paint, asked = answering([torch.zeros_like(x[:1])])
+    made = prompting.revise(Model(contrary, LONG), x, known, 1, rule=lit, paint=paint, steps=7)
+    ((given_, kept, steps),) = asked
+    assert len(given_) == 1 and steps == 7  # the roll without a fault is left alone
+    free = (~kept[0, 0]).any(0).nonzero().flatten().tolist()
+    assert free == list(range(24, 72))  # the beat before the fault, and the beat after
+    assert kept[0, 0, 5].all()
+    assert made.sum() == 0 and x.sum() == 1  # mended, and the roll that was given is as it was
+
+
+def test_what_has_more_faults_or_as_many_is_not_kept():
+    x = torch.zeros(1, 1, P, 24 * BEATS)
+    x[..., 0, 30] = 1
+    for lit_ticks in ([40], [30, 40]):
+        worse = torch.zeros_like(x)
+        worse[..., 0, lit_ticks] = 1
+        paint, asked = answering([worse])
+        made = prompting.revise(Model(contrary, LONG), x, x > 1, 1, rule=lit, paint=paint)
+        assert torch.equal(made, x) and len(asked) == 1
+
+
+def test_it_goes_on_until_no_fault_is_left_or_the_rounds_are_over():
+    x = torch.zeros(1, 1, P, 24 * BEATS)
+    x[..., 0, [10, 30, 50]] = 1
+    one, none = x.clone(), torch.zeros_like(x)
+    one[..., 0, [10, 30]] = 0
+    for rounds, calls, left in ((1, 1, 1), (5, 2, 0), (0, 0, 3)):
+        paint, asked = answering([one, none])
+        made = prompting.revise(Model(contrary, LONG), x, x > 1, rounds, rule=lit, paint=paint)
+        assert (len(asked), made.sum()) == (calls, left)
+
+
+def test_faults_of_what_is_given_are_left_alone():
+    x = torch.zeros(1, 1, P, 24 * BEATS)
+    x[..., 0, 30] = 1
+    known = torch.ones_like(x, dtype=torch.bool)
+    known[..., 80:] = False  # far away
+    paint, asked = answering([])
+    made = prompting.revise(Model(contrary, LONG), x, known, 3, rule=lit, paint=paint)
+    assert not asked and torch.equal(made, x)
+
+
+@given(st.integers(0, 2**31), st.integers(0, 3))
+@settings(max_examples=10, deadline=None)
+def test_revising_never_adds_parallels_and_never_touches_what_is_known(seed, rounds):
+    generator = seeded(seed)
+    x = (torch.rand(2, 1, P, L, generator=generator) < 4 / P).float()
+    known = torch.rand(2, 1, P, L, generator=generator) < 0.3
+    made = prompting.revise(model, x, known, rounds, steps=2, generator=generator)
+    assert torch.equal(made[known], x[known])
+    before, after = (prompting.counterpoint.parallels(r[:, 0].numpy() > 0) for r in (x, made))
+    assert (after.sum(1) <= before.sum(1)).all()
+
+
+def test_models_without_voices_are_not_revised_unless_asked():
+    paint, asked = answering([])
+    x = torch.ones(1, 1, P, L)
+    prompting.revise(model, x, x > 1, rule=lit, paint=paint)
+    assert not asked
+    voiced = Model(contrary, replace(CARD, arguments={"voices": 4}))
+    prompting.revise(voiced, x, x > 1, rule=lit, paint=paint)
+    assert len(asked) == 1
