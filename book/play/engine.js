@@ -44,7 +44,7 @@ export class Engine {
    *
    * @param {Float32Array} x_known the given roll, [1, P, L]
    * @param {Uint8Array} known
-   * @param {object} options `seed`, and those of `prompting.paint`
+   * @param {object} options `seed`, those of `prompting.paint`, and `rounds` of `prompting.revise`
    * @param {(step: {t: number, x_t: Float32Array, x0_hat: Float32Array}) => void} [onStep] gets x_t
    *     and the x̂_0 made of it, as rolls
    * @returns {Promise<{roll: Float32Array, planes: Float32Array} | null>} the roll, and the planes

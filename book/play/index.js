@@ -2,6 +2,7 @@
 
 export { Engine } from "./engine.js";
 export { Codec } from "./codec.js";
+export * as counterpoint from "./counterpoint.js";
 export { Model } from "./model.js";
 export * as kernel from "./kernel.js";
 export * as prompting from "./prompting.js";

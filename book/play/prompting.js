@@ -6,6 +6,7 @@
  * come back untouched, always. Rolls are Float32Arrays and masks Uint8Arrays, of `shape` [1, P, L].
  */
 
+import { parallels } from "./counterpoint.js";
 import * as kernel from "./kernel.js";
 import * as rolls from "./rolls.js";
 import * as sampling from "./sampling.js";
@@ -109,6 +110,35 @@ export async function paint(model, x_known, known, options) {
   await callback?.(0, x, x);
   // To the letter, whatever the grid holds.
   return model.decode(x).map((x, i) => (known[i] ? x_known[i] : x));
+}
+
+/**
+ * Write anew the beats around the faults of a finished roll, and keep what has fewer.
+ *
+ * A rule finds the places. The beat before each and the beat after are freed, and the model fills
+ * them in, given all the rest.
+ *
+ * @param {import("./model.js").Model} model
+ * @param {Float32Array} x0
+ * @param {Uint8Array} known
+ * @param {object} options as of `paint`, and:
+ * @param {number} [options.rounds] how often; by default once where the model writes voices
+ * @param {(roll, shape) => Uint8Array} [options.rule] the faults by tick
+ * @returns {Promise<Float32Array>} `x0` itself where nothing better was found
+ */
+export async function revise(model, x0, known, options) {
+  const { rounds = Number(model.card.exclusive), rule = parallels, steps = 10, ...how } = options;
+  const [beat, sum] = [model.card.ticks, (counts) => counts.reduce((a, b) => a + b, 0)];
+  for (let round = 0; round < rounds; round++) {
+    const faults = rule(x0, model.shape);
+    const near = (tick) => faults.some((n, at) => n && at - beat <= tick && tick < at + beat);
+    const ticks = Array.from(faults, (_, tick) => near(tick));
+    const kept = known.map((bit, i) => (bit || !ticks[i % ticks.length] ? 1 : 0));
+    if (kept.every((bit) => bit)) break;
+    const again = await paint(model, x0, kept, { ...how, steps });
+    if (sum(rule(again, model.shape)) < sum(faults)) x0 = again;
+  }
+  return x0;
 }
 
 /** A roll from nothing. */

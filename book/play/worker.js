@@ -5,7 +5,7 @@
 
 import { Model } from "./model.js";
 import * as onnx from "./onnx.js";
-import { paint } from "./prompting.js";
+import { paint, revise } from "./prompting.js";
 import { seeded } from "./random.js";
 
 let model, logits;
@@ -27,9 +27,10 @@ const answers = {
     return { card };
   },
 
-  async paint({ id, x_known, known, seed, ...options }) {
+  async paint({ id, x_known, known, seed, rounds = 0, ...options }) {
     current = id;
-    let planes = x_known;
+    const rng = seeded(seed);
+    let planes = x_known; // of the last that was written
     const callback = async (t, x_t, x0_hat) => {
       if (t === 0) {
         planes = model.codec.decode(x_t, model.bits);
@@ -39,8 +40,11 @@ const answers = {
       await turn(); // a message to stop is read here
       if (current !== id) throw new Stopped();
     };
-    const roll = await paint(model, x_known, known, { ...options, rng: seeded(seed), callback });
-    return { roll, planes };
+    const first = await paint(model, x_known, known, { ...options, rng, callback });
+    const its = planes;
+    const how = { ...options, steps: 10, rng, callback, rounds };
+    const roll = await revise(model, first, known, how);
+    return { roll, planes: roll === first ? its : planes };
   },
 
   stop() {

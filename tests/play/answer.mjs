@@ -3,6 +3,7 @@
 
 import { createInterface } from "node:readline";
 import { Codec } from "../../book/play/codec.js";
+import { parallels } from "../../book/play/counterpoint.js";
 import * as kernel from "../../book/play/kernel.js";
 import { Model } from "../../book/play/model.js";
 import * as prompting from "../../book/play/prompting.js";
@@ -76,6 +77,7 @@ const tasks = {
   split: (roll, V, known, low, shape) => voices.split(floats(roll), V, bytes(known), low, shape),
   merge: (planes, shape) => voices.merge(floats(planes), shape),
   notes: (roll, P, L) => rolls.notes(floats(roll), P, L),
+  parallels: (roll, shape) => parallels(floats(roll), shape),
   fromNotes: (notes, P, L) => rolls.fromNotes(notes, P, L),
   masks: (roll, shape, a, b) => [
     prompting.before(shape, a),
@@ -86,6 +88,8 @@ const tasks = {
   seeded: (seed, n) => seeded(seed).uniform(n),
   paint: (card, draws, roll, known, options) =>
     made("paint", card, draws, [floats(roll), bytes(known)], options),
+  revise: (card, draws, roll, known, options) =>
+    made("revise", card, draws, [floats(roll), bytes(known)], options),
   generate: (card, draws, options) => made("generate", card, draws, [], options),
   complete: (card, draws, roll, tick, options) =>
     made("complete", card, draws, [floats(roll), tick], options),

@@ -14,7 +14,7 @@ import torch
 
 import binolab
 from binolab.diffusion import kernel, prompting
-from binolab.music import rolls
+from binolab.music import counterpoint, rolls
 
 pytestmark = pytest.mark.slow
 export_onnx = pytest.importorskip("export_onnx", exc_type=ImportError)
@@ -182,6 +182,25 @@ def test_a_melody_is_harmonized_and_comes_back_untouched(page, model):
     roll = np.reshape(made["roll"], (P, L)) > 0
     assert np.array_equal(roll[known], x0[known])
     assert ((roll & ~known).sum(0) >= 2).mean() > 0.6
+
+
+def test_parallels_are_mended_in_the_voices_too(page, model):
+    P, L = model.pitches, model.length
+    nothing, mended = np.zeros((P, L)), 0
+    for seed in range(6):
+        first, again = (
+            paint(page, nothing, nothing, steps=10, seed=seed, rounds=rounds)["made"]
+            for rounds in (0, 3)
+        )
+        count = [
+            counterpoint.parallels(np.reshape(m["roll"], (1, P, L))).sum() for m in (first, again)
+        ]
+        assert count[1] < count[0] or again == first
+        mended += again != first
+        planes = torch.tensor(again["planes"]).view(1, -1, P, L)
+        merged = binolab.music.voices.merge(planes)[0, 0]
+        assert np.array_equal(merged, np.reshape(again["roll"], (P, L)))
+    assert mended  # half of the rolls have one
 
 
 def test_writing_stops_at_once_and_begins_again(page, model):

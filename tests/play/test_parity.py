@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from binolab.card import Card
 from binolab.diffusion import kernel, prompting, sampling, schedules
 from binolab.model import Model
-from binolab.music import rolls, voices
+from binolab.music import counterpoint, rolls, voices
 from binolab.music.codec import Codec
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -179,6 +179,22 @@ def test_notes(node, seed):
     assert node("fromNotes", notes, P, L) == flat(rolls.from_notes(notes, P, L).astype(float))
 
 
+@given(SEEDS, st.integers(2, 6))
+def test_parallels(node, seed, length):
+    random = np.random.default_rng(seed)
+    row = np.sort(random.choice(24, random.choice([3, 4, 4, 4, 5]), False))
+    P, L = 40, 12 * length
+    roll = np.zeros((P, L), bool)
+    for tick in range(0, L, length):
+        step = random.integers(-4, 5) if random.random() < 0.6 else random.integers(-4, 5, len(row))
+        row = np.clip(row + step, 0, P - 1)
+        roll[np.unique(row), tick : tick + length] = True
+        if random.random() < 0.3:
+            roll[row[0], tick] = False
+    expected = counterpoint.parallels(roll[None])[0].tolist()
+    assert node("parallels", flat(torch.from_numpy(roll).float()), (1, P, L)) == expected
+
+
 @given(SEEDS)
 def test_masks(node, seed):
     P, L = 12, 40
@@ -322,3 +338,18 @@ def test_variations(both, card, sampler, strength):
     x0 = music(5, PITCHES, LENGTH)[None]
     made = both("vary", card, x0, strength, sampler=sampler, steps=14)
     assert torch.equal(made, x0) == (strength == 0)
+
+
+@SAMPLERS
+def test_revisions(both, sampler):
+    """Chords that all move in parallel: some redrawn beats are kept, and what is known always."""
+    roll = np.zeros((PITCHES, LENGTH))
+    for k, low in enumerate([0, 2, 4, 5, 3, 1, 0, 2]):
+        roll[[low, low + 7, low + 12, low + 14], 6 * k : 6 * k + 6] = 1
+    x0 = torch.from_numpy(roll).float()[None, None]
+    known = torch.zeros(x0.shape, dtype=torch.bool)
+    known[..., 14, :20] = True
+    made = both("revise", SINGERS, x0, known, rounds=2, steps=5, sampler=sampler)
+    assert torch.equal(made[known], x0[known]) and not torch.equal(made, x0)
+    assert torch.equal(both("revise", SINGERS, x0, known, rounds=0), x0)
+    assert torch.equal(both("revise", TICKS, x0, known), x0)

@@ -54,7 +54,8 @@ export class Asking {
     if (settings.now.fresh) settings.change({ seed: randomSeed() });
     const { seed, steps, sampler } = settings.now;
     const strength = action === "vary" ? settings.now.strength : 1;
-    return { notes, cells, options: { seed, steps, sampler, strength } };
+    const rounds = Number(sampler === "refreshed"); // the others are shown as they are
+    return { notes, cells, options: { seed, steps, sampler, strength, rounds } };
   }
 
   #end(written, { seed }) {

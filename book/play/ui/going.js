@@ -79,11 +79,13 @@ export class Going {
   async #write({ notes, cells, options }, job) {
     const { writing, view, say } = this.#desk;
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    let count = null;
+    let [count, last] = [null, Infinity];
+    let doing = "step";
     const onStep = ({ t, x_t }) => {
       if (job.stopped) return;
-      count ??= t;
-      this.#showWork(`Stop (step ${count - t + 1} of ${count})`, 1 - t / count);
+      if (last <= t) [doing, count] = ["mending parallels:", t]; // it begins again
+      [count, last] = [count ?? t, t];
+      this.#showWork(`Stop (${doing} ${count - t + 1} of ${count})`, 1 - t / count);
       this.step(x_t);
       if (still) return;
       view.x_t = x_t;

@@ -68,6 +68,7 @@ const KINDS = {
   mask: {
     name: "Your mask",
     page: { notes: CHORALE, action: "infill", free: { kind: "between", start: 24, end: 40 } },
+    settings: { rounds: 1 },
     controls: [seed],
     tools: Object.keys(TOOLS),
     go: "Write what is free",
@@ -75,6 +76,7 @@ const KINDS = {
   harmonize: {
     name: "Your melody, harmonized",
     page: pageOf(PRESETS.melody),
+    settings: { rounds: 1 },
     controls: [seed],
     tools: PENS,
     go: "Harmonize",
@@ -82,6 +84,7 @@ const KINDS = {
   vary: {
     name: "Your notes, varied",
     page: pageOf({ notes: CHORALE, action: "vary" }),
+    settings: { rounds: 1 },
     controls: [strength, seed],
     tools: PENS,
     go: "Vary",
@@ -132,9 +135,9 @@ export class Twin extends Desk {
         if (lacks) return { lacks };
         this.#asked = notes;
         this.path = [];
-        const { seed, steps, sampler, bit } = settings.now;
+        const { seed, steps, sampler, bit, rounds } = settings.now;
         const strength = action === "vary" ? settings.now.strength : 1;
-        return { notes, cells, options: { seed, steps, sampler, strength, bit } };
+        return { notes, cells, options: { seed, steps, sampler, strength, bit, rounds } };
       },
       step: (x_t) => this.path.push(x_t),
       end: (notes, { seed }) => this.#end(notes, seed),

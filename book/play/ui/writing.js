@@ -36,7 +36,8 @@ export class Writing {
    *
    * @param {import("./notes.js").Note[]} notes
    * @param {Uint8Array} cells what is free
-   * @param {{seed: number, steps: number, sampler: string, strength: number}} options
+   * @param {{seed: number, steps: number, sampler: string, strength: number, rounds?: number}}
+   *     options those of `Engine.paint`
    * @param {(step: {t: number, x_t: Float32Array}) => void} onStep
    * @returns {Promise<import("./notes.js").Note[] | null>} null if it was stopped
    */
