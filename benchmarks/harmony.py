@@ -33,7 +33,16 @@ ROWS = {  # calls of the network: steps, two to polish, one for each correction
     "refreshed and polish, 48 + 2": {"sampler": "refreshed", "steps": 48, "polishing": 2},
     "posterior + Gibbs, 10 + 9": {"sampler": "gibbs", "steps": 10},
     "posterior + Gibbs, 25 + 24": {"sampler": "gibbs", "steps": 25},
+    "refreshed, 50, revised once": {"sampler": "refreshed", "steps": 50, "rounds": 1},
+    "refreshed, 50, revised twice": {"sampler": "refreshed", "steps": 50, "rounds": 2},
 }
+
+
+def written(model, x0, generator, rounds=0, **way):
+    """Harmonies of some melodies, revised so often."""
+    made = prompting.harmonize(model, x0, generator=generator, **way)
+    known = prompting.above_melody(x0)
+    return prompting.revise(model, made, known, rounds, generator=generator)
 
 
 def counts(windows):
@@ -78,10 +87,7 @@ def main():
     for name, way in tqdm(ROWS.items(), unit="row"):
         generator = torch.Generator().manual_seed(0)
         made = torch.cat(
-            [
-                prompting.harmonize(model, some, generator=generator, **way)
-                for some in x0.split(options.batch)
-            ]
+            [written(model, some, generator, **way) for some in x0.split(options.batch)]
         )
         table[name] = summary(made[:, 0].numpy() > 0, picks)
         tqdm.write(f"{name}: {table[name]}")

@@ -72,9 +72,16 @@ def _facts(facts):
     command = [_code(facts["command"]) + "\n"] if "command" in facts else []
     return command + [
         f"{facts['network']}, {facts['parameters']:,} parameters; {facts['n']} rolls, "
-        f"{facts['steps']} steps each, sampler {facts['sampler']}, bit {facts['bit']}, seed "
-        f"{facts['seed']}; {facts['seconds_a_roll']:.2f} s a roll on {facts['device']}.\n"
+        f"{facts['steps']} steps each, sampler {facts['sampler']}, bit {facts['bit']}, "
+        f"{_revised(facts)}seed {facts['seed']}; {facts['seconds_a_roll']:.2f} s a roll on "
+        f"{facts['device']}.\n"
     ]
+
+
+def _revised(facts):
+    """Said wherever parallels were sought and mended, because they then measure no model."""
+    rounds = facts.get("revise", 0)
+    return f"parallels revised in {rounds} round{'s' * (rounds > 1)}, " if rounds else ""
 
 
 def _summary(summary, windows):

@@ -133,3 +133,30 @@ def test_the_original_is_a_variation_of_its_variation(w):
     pair = w.music[:, None] * varied
     assert np.allclose(pair, np.einsum("t,ta,tb->ab", marginal, back, back), atol=1e-12)
     assert np.allclose(pair, pair.T, atol=1e-12) and np.allclose(pair.sum(0), w.music)
+
+
+@given(st.lists(st.integers(1, 9), min_size=8, max_size=8), st.integers(1, 254))
+def test_a_second_draw_leaves_the_law_of_what_is_right(weights, faulty):
+    """eq-harmonizing-revise: every pair of draws, as often as their chances say"""
+    bad = np.array([faulty >> k & 1 for k in range(8)], bool)
+    pairs = [
+        (i, j)
+        for i, j in itertools.product(range(8), repeat=2)
+        for _ in range(weights[i] * weights[j])
+    ]
+    first, second = (tensor(ROLLS[list(k)]).float()[:, None, :, None] for k in zip(*pairs))
+
+    def rule(cells):
+        return bad[(cells[:, :, 0] * [4, 2, 1]).sum(1)][:, None].astype(int)
+
+    def paint(model, x0, known, steps):
+        assert not known.any()
+        return second[rule(first[:, 0].numpy() > 0)[:, 0] > 0]
+
+    made = prompting.revise(Model(None, CARD), first, first > 1, 1, rule=rule, paint=paint)
+    names = (made[:, 0, :, 0].numpy() * [4, 2, 1]).sum(1).astype(int)
+    found = np.bincount(names, minlength=8) / len(names)
+    p = np.array(weights) / sum(weights)
+    a = p[bad].sum()
+    assert found == pytest.approx(np.where(bad, a * p, (1 + a) * p))
+    assert found[bad].sum() == pytest.approx(a**2)
