@@ -128,6 +128,7 @@ def test_a_model_that_is_given_stays_on_its_device(weights, monkeypatch):
     "name, options, says",
     [
         ("generate", {"n": 0}, "`n` must be 1 to 10,000, got 0"),
+        ("generate", {"revise": -1}, "`revise` must be 0 to 100, got -1"),
         ("generate", {"tempo": 5}, "`tempo` must be between 10 and 1000"),
         ("generate", {"plot": True}, "`plot`, `audio` and `n` write several files"),
         ("generate", {"sampler": "best"}, "sampler must be one of naive"),

@@ -177,6 +177,38 @@ def test_silence_is_a_score_too(ending, tmp_path):
     assert not converter.parse(tmp_path / f"a.{ending}").flatten().notes
 
 
+# --- parallels -----------------------------------------------------------------------------------
+
+
+def careless(moves=4):
+    """A model that writes fifths in parallel from beat to beat; asked again, it stands still."""
+
+    def network(x_t, alpha_bar_t, known=None):
+        sure, steps = torch.full_like(x_t, 0.001), not known.any()
+        for beat in range(x_t.shape[-1] // 24):
+            for row in (0, 7, 16, 21):
+                up = 2 * (beat % 2) if steps and beat < moves else 0
+                sure[..., row + up, 24 * beat : 24 * beat + 24] = 0.999
+        return sure
+
+    return chords().__class__(network, chords().card)
+
+
+@pytest.mark.parametrize("revise, stands", [(0, False), (1, True), (3, True), (None, False)])
+def test_parallels_are_written_anew_when_asked(revise, stands):
+    """`None` asks for it where a model writes voices, and this one does not."""
+    made = binolab.generate(model=careless(), revise=revise, **HOW)
+    assert ({n.pitch for i in made.instruments for n in i.notes} == {33, 40, 49, 54}) == stands
+
+
+def test_parallels_that_are_given_are_kept():
+    given_ = piece(tune(*[40, 42, 40, 42]), tune(*[47, 49, 47, 49]))
+    made = binolab.complete(given_, keep=4, beats=8, model=careless(), revise=5, **HOW)
+    found = {(n.pitch, round(n.start, 3)) for i in made.instruments for n in i.notes}
+    for note in (n for i in midi.read(given_).pretty().instruments for n in i.notes):
+        assert (note.pitch, round(note.start, 3)) in found
+
+
 # --- candidates, keys ----------------------------------------------------------------------------
 
 
