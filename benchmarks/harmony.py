@@ -34,7 +34,7 @@ ROWS = {  # calls of the network: steps, two to polish, one for each correction
     "posterior + Gibbs, 10 + 9": {"sampler": "gibbs", "steps": 10},
     "posterior + Gibbs, 25 + 24": {"sampler": "gibbs", "steps": 25},
     "refreshed, 50, revised once": {"sampler": "refreshed", "steps": 50, "rounds": 1},
-    "refreshed, 50, revised twice": {"sampler": "refreshed", "steps": 50, "rounds": 2},
+    "refreshed, 50, revised": {"sampler": "refreshed", "steps": 50, "rounds": 4},
 }
 
 

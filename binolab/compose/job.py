@@ -75,8 +75,8 @@ class How(TypedDict, total=False):
     bit
         "draw", "each" or "threshold": as in `sampling.sample`.
     revise
-        How often the beats around parallel fifths and octaves are written anew, and kept if
-        better (`prompting.revise`); by default once where the model writes four voices.
+        How often at most the beats around parallel fifths and octaves are written anew, and kept
+        if better (`prompting.revise`); 4 where the model writes four voices.
     device
         "auto", "cpu", "cuda"; a `Model` stays where it is.
     candidates, judge

@@ -22,6 +22,7 @@ from binolab.music import counterpoint, rolls
 if TYPE_CHECKING:  # a model is given, and none is made here
     from binolab.model import Model
 
+ROUNDS = 4  # of `revise`
 DOUBT = 0.25  # ᾱ at which `polish` reads a finished roll: as if three bits in four were noise
 
 
@@ -188,8 +189,9 @@ def revise(
 
     What a model has learned only in part can still be checked, as a student checks an exercise. A
     rule finds the places. The beat before each and the beat after are freed, and the model fills
-    them in, given all the rest. A roll keeps its new beats if it then has fewer faults. So all
-    notes are the model's own, but their law is not: of two draws the rule chooses.
+    them in, given all the rest. A roll keeps its new beats if it then has fewer faults and four
+    notes sound in as many ticks: three have no parallels, so to leave one out would pay. All notes
+    are the model's own, but their law is not: of two draws the rule chooses.
 
     Parameters
     ----------
@@ -197,8 +199,8 @@ def revise(
     known : bool, same shape
         Cells that stay, as in `paint`.
     rounds
-        How often; each costs `steps` steps for the rolls that have a fault near a free cell. By
-        default once where the model writes voices, and else never.
+        How often at most; each costs `steps` steps for the rolls that have a fault near a free
+        cell. By default `ROUNDS` where the model writes voices, and else none.
     rule : callable
         Of rolls, an array (B, P, L) of bits: the faults by tick, int (B, L).
     paint
@@ -211,21 +213,23 @@ def revise(
     Chapter: 13.
     """
 
-    def faults(x: Tensor) -> Tensor:
-        return torch.as_tensor(rule(x[:, 0].cpu().numpy() > 0), device=x.device)
+    def count(of: Callable, x: Tensor) -> Tensor:
+        return torch.as_tensor(of(x[:, 0].cpu().numpy() > 0), device=x.device)
 
-    rounds = int(model.exclusive) if rounds is None else rounds
+    if rounds is None:
+        rounds = ROUNDS if model.exclusive else 0
     x0, beat = x0.clone(), model.ticks
     for _ in range(rounds):
-        found = faults(x0)
+        found = count(rule, x0)
         near = F.pad((found > 0).float()[:, None], (beat - 1, beat))
         free = (F.max_pool1d(near, 2 * beat, 1) > 0)[:, None] & ~known  # a beat on either side
         some = free.flatten(1).any(1)
         if not some.any():
             break
         again = paint(model, x0[some], ~free[some], steps=steps, **options)
-        fewer = faults(again).sum(1) < found[some].sum(1)
-        x0[some] = torch.where(fewer[:, None, None, None], again, x0[some])
+        better = count(rule, again).sum(1) < found[some].sum(1)
+        better &= count(counterpoint.full, again) >= count(counterpoint.full, x0[some])
+        x0[some] = torch.where(better[:, None, None, None], again, x0[some])
     return x0
 
 

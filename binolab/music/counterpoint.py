@@ -26,10 +26,21 @@ class Changes(NamedTuple):
     after: np.ndarray  # (C, 4)
 
 
+def sounding(cells: ArrayLike) -> np.ndarray:
+    """Rolls (N, P, L) in which a note struck again sounds through its one-tick gap."""
+    filled = np.array(cells, bool)
+    filled[:, :, 1:-1] |= filled[:, :, :-2] & filled[:, :, 2:]
+    return filled
+
+
+def full(cells: ArrayLike) -> np.ndarray:
+    """In how many ticks four notes sound: rolls (N, P, L) -> (N,)."""
+    return (sounding(cells).sum(1) == VOICES).sum(1)
+
+
 def changes(cells: ArrayLike) -> Changes:
     """The places where a chord of four notes becomes another. Rolls (N, P, L) of bits."""
-    filled = np.array(cells, bool)  # a note struck again sounds through its one-tick gap
-    filled[:, :, 1:-1] |= filled[:, :, :-2] & filled[:, :, 2:]
+    filled = sounding(cells)
     four = filled.sum(1) == VOICES
     changed = (filled[:, :, 1:] != filled[:, :, :-1]).any(1)
     roll, tick = np.nonzero(changed & four[:, 1:] & four[:, :-1])

@@ -6,18 +6,29 @@
 const VOICES = 4;
 const [OCTAVE, FIFTH] = [0, 7]; // semitones, modulo the octave
 
+/** Whether a cell sounds: a note struck again sounds through its one-tick gap. */
+function sounds(roll, L, row, tick) {
+  const lit = (at) => roll[row * L + at] > 0;
+  return lit(tick) || (tick > 0 && tick + 1 < L && lit(tick - 1) && lit(tick + 1));
+}
+
+/** The rows that sound in a tick, the lowest first. */
+const chord = (roll, [, P, L], tick) =>
+  Array.from({ length: P }, (_, row) => row).filter((row) => sounds(roll, L, row, tick));
+
+/** In how many ticks four notes sound. */
+export const full = (roll, shape) =>
+  Array.from({ length: shape[2] }, (_, tick) => chord(roll, shape, tick).length === VOICES).filter(
+    Boolean,
+  ).length;
+
 /** Parallel fifths and octaves by the tick to which they lead: how many pairs of voices, (L,). */
-export function parallels(roll, [, P, L]) {
-  const lit = (row, tick) => roll[row * L + tick] > 0;
-  // A note struck again sounds through its one-tick gap.
-  const sounds = (row, tick) =>
-    lit(row, tick) || (tick > 0 && tick + 1 < L && lit(row, tick - 1) && lit(row, tick + 1));
-  const chord = (tick) => Array.from({ length: P }, (_, row) => row).filter((row) => sounds(row, tick));
-  const count = new Uint8Array(L);
-  let after = chord(0);
-  for (let tick = 1; tick < L; tick++) {
+export function parallels(roll, shape) {
+  const count = new Uint8Array(shape[2]);
+  let after = chord(roll, shape, 0);
+  for (let tick = 1; tick < count.length; tick++) {
     const before = after;
-    after = chord(tick);
+    after = chord(roll, shape, tick);
     if (before.length !== VOICES || after.length !== VOICES) continue;
     for (let i = 0; i < VOICES; i++) {
       for (let j = i + 1; j < VOICES; j++) {

@@ -6,7 +6,7 @@
  * come back untouched, always. Rolls are Float32Arrays and masks Uint8Arrays, of `shape` [1, P, L].
  */
 
-import { parallels } from "./counterpoint.js";
+import { full, parallels } from "./counterpoint.js";
 import * as kernel from "./kernel.js";
 import * as rolls from "./rolls.js";
 import * as sampling from "./sampling.js";
@@ -116,18 +116,18 @@ export async function paint(model, x_known, known, options) {
  * Write anew the beats around the faults of a finished roll, and keep what has fewer.
  *
  * A rule finds the places. The beat before each and the beat after are freed, and the model fills
- * them in, given all the rest.
+ * them in, given all the rest. Four notes must sound in as many ticks as before.
  *
  * @param {import("./model.js").Model} model
  * @param {Float32Array} x0
  * @param {Uint8Array} known
  * @param {object} options as of `paint`, and:
- * @param {number} [options.rounds] how often; by default once where the model writes voices
+ * @param {number} [options.rounds] how often at most; by default 4 where the model writes voices
  * @param {(roll, shape) => Uint8Array} [options.rule] the faults by tick
  * @returns {Promise<Float32Array>} `x0` itself where nothing better was found
  */
 export async function revise(model, x0, known, options) {
-  const { rounds = Number(model.card.exclusive), rule = parallels, steps = 10, ...how } = options;
+  const { rounds = model.card.exclusive ? 4 : 0, rule = parallels, steps = 10, ...how } = options;
   const [beat, sum] = [model.card.ticks, (counts) => counts.reduce((a, b) => a + b, 0)];
   for (let round = 0; round < rounds; round++) {
     const faults = rule(x0, model.shape);
@@ -136,7 +136,9 @@ export async function revise(model, x0, known, options) {
     const kept = known.map((bit, i) => (bit || !ticks[i % ticks.length] ? 1 : 0));
     if (kept.every((bit) => bit)) break;
     const again = await paint(model, x0, kept, { ...how, steps });
-    if (sum(rule(again, model.shape)) < sum(faults)) x0 = again;
+    const fewer = sum(rule(again, model.shape)) < sum(faults);
+    // Three notes have no parallels: to leave one out would pay.
+    if (fewer && full(again, model.shape) >= full(x0, model.shape)) x0 = again;
   }
   return x0;
 }

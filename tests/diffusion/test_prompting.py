@@ -648,6 +648,22 @@ def test_what_has_more_faults_or_as_many_is_not_kept():
         assert torch.equal(made, x) and len(asked) == 1
 
 
+def test_to_leave_a_voice_out_does_not_pay():
+    """Two chords in parallel, and three ways to redraw them: one with a rest in the tenor."""
+    roll = np.zeros((P, 24 * BEATS), bool)
+    for beat, up in enumerate((0, 2, 2, 2)):
+        roll[np.array([0, 3, 5, 7]) + up, 24 * beat : 24 * beat + 24] = True
+    x, still, thin = bits(roll), bits(roll), bits(roll)
+    still[..., :24] = x[..., 24:48]
+    thin[..., :24] = still[..., :24]
+    thin[..., 5, 6:12] = 0
+    assert prompting.counterpoint.parallels(roll[None]).sum() == 1
+    for draw, kept in ((still, True), (thin, False)):
+        paint, _ = answering([draw])
+        made = prompting.revise(Model(contrary, LONG), x, x > 1, 1, paint=paint)
+        assert torch.equal(made, draw if kept else x)
+
+
 def test_it_goes_on_until_no_fault_is_left_or_the_rounds_are_over():
     x = torch.zeros(1, 1, P, 24 * BEATS)
     x[..., 0, [10, 30, 50]] = 1

@@ -3,7 +3,7 @@
 
 import { createInterface } from "node:readline";
 import { Codec } from "../../book/play/codec.js";
-import { parallels } from "../../book/play/counterpoint.js";
+import { full, parallels } from "../../book/play/counterpoint.js";
 import * as kernel from "../../book/play/kernel.js";
 import { Model } from "../../book/play/model.js";
 import * as prompting from "../../book/play/prompting.js";
@@ -77,7 +77,7 @@ const tasks = {
   split: (roll, V, known, low, shape) => voices.split(floats(roll), V, bytes(known), low, shape),
   merge: (planes, shape) => voices.merge(floats(planes), shape),
   notes: (roll, P, L) => rolls.notes(floats(roll), P, L),
-  parallels: (roll, shape) => parallels(floats(roll), shape),
+  parallels: (roll, shape) => [parallels(floats(roll), shape), full(floats(roll), shape)],
   fromNotes: (notes, P, L) => rolls.fromNotes(notes, P, L),
   masks: (roll, shape, a, b) => [
     prompting.before(shape, a),

@@ -54,7 +54,7 @@ export class Asking {
     if (settings.now.fresh) settings.change({ seed: randomSeed() });
     const { seed, steps, sampler } = settings.now;
     const strength = action === "vary" ? settings.now.strength : 1;
-    const rounds = Number(sampler === "refreshed"); // the others are shown as they are
+    const rounds = sampler === "refreshed" ? 4 : 0; // the others are shown as they are
     return { notes, cells, options: { seed, steps, sampler, strength, rounds } };
   }
 

@@ -68,7 +68,7 @@ const KINDS = {
   mask: {
     name: "Your mask",
     page: { notes: CHORALE, action: "infill", free: { kind: "between", start: 24, end: 40 } },
-    settings: { rounds: 1 },
+    settings: { rounds: 4 },
     controls: [seed],
     tools: Object.keys(TOOLS),
     go: "Write what is free",
@@ -76,7 +76,7 @@ const KINDS = {
   harmonize: {
     name: "Your melody, harmonized",
     page: pageOf(PRESETS.melody),
-    settings: { rounds: 1 },
+    settings: { rounds: 4 },
     controls: [seed],
     tools: PENS,
     go: "Harmonize",
@@ -84,7 +84,7 @@ const KINDS = {
   vary: {
     name: "Your notes, varied",
     page: pageOf({ notes: CHORALE, action: "vary" }),
-    settings: { rounds: 1 },
+    settings: { rounds: 4 },
     controls: [strength, seed],
     tools: PENS,
     go: "Vary",
