@@ -239,7 +239,7 @@ def test_a_search_shows_where_it_found_the_word(phone):
 
 
 def test_the_blind_test_takes_three_answers(phone, address):
-    phone.goto(f"{address}/11-pieces.html", wait_until="load")
+    phone.goto(f"{address}/11-pieces.html", wait_until="domcontentloaded")
     boxes, button = (phone.locator(f"#blind-test {of}") for of in ("input", "button"))
     said = phone.locator("#blind-test [role=status]")
     for k in (0, 1):
