@@ -236,3 +236,17 @@ def test_a_search_shows_where_it_found_the_word(phone):
     assert "posterior" in context.inner_text().lower()
     assert page.faults == []
     page.close()
+
+
+def test_the_blind_test_takes_three_answers(phone, address):
+    phone.goto(f"{address}/11-pieces.html", wait_until="domcontentloaded")
+    boxes, button = (phone.locator(f"#blind-test {of}") for of in ("input", "button"))
+    said = phone.locator("#blind-test [role=status]")
+    for k in (0, 1):
+        boxes.nth(k).check()
+    button.click()
+    assert said.inner_text().startswith("Mark three.")
+    boxes.nth(2).check()
+    assert [boxes.nth(k).is_disabled() for k in range(6)] == [False] * 3 + [True] * 3
+    button.click()
+    assert re.fullmatch("[0246] of 6 right.", said.inner_text())

@@ -70,7 +70,7 @@ export class Going {
       await writing.load(progress);
     } catch {
       if (!job.stopped)
-        fault("The model could not be loaded. Is the whole book there, and the network up?");
+        fault("The model could not be loaded. Is the whole book there, and can it be reached?");
       return false;
     }
     return !job.stopped;

@@ -42,7 +42,7 @@ export function toolRow(desk) {
     say(text);
   };
   const undo = iconButton("Undo", ICONS.undo, () => back("undo", "One step back."));
-  const redo = iconButton("Redo", ICONS.redo, () => back("redo", "One step on again."));
+  const redo = iconButton("Redo", ICONS.redo, () => back("redo", "One step forward again."));
   const zoom = (by) => {
     view.zoom(by);
     show();

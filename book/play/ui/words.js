@@ -81,7 +81,7 @@ export const KEYS = [
   ["Alt + arrows", "Move the note"],
   ["Delete", "Erase the note"],
   ["S", "Hear the pitch"],
-  ["F, move, F", "Free a rectangle (Escape: not after all)"],
+  ["F, move, F", "Free a rectangle (Escape cancels)"],
   ["K, move, K", "Keep a rectangle"],
   ["[", "All from the cursor on is free"],
   ["B", "All below the melody is free"],
