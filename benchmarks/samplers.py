@@ -138,8 +138,8 @@ def main():
         "training chorales": real["train"],
         **table,
     }.items():
-        worst = off(row, real["test"])
-        lines.append(f"| {name} | " + " | ".join(f"{row[k]:.3f}" for k in keys) + f" | {worst:.0%} |")
+        figures = " | ".join(f"{row[k]:.3f}" for k in keys)
+        lines.append(f"| {name} | {figures} | {off(row, real['test']):.0%} |")
     text = (
         f"# Samplers, model `{stem}`\n\n{options.n} rolls a row, {options.steps} calls each, "
         f"made by `{document['command']}`.\n*worst* is the largest relative distance from the "

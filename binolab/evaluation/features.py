@@ -300,8 +300,8 @@ def statistics(
 def off(made: Mapping[str, float | None], held_out: Mapping[str, float]) -> float:
     """How far the `statistics` of made rolls lie from held-out ones: the largest relative distance.
 
-    0.05 is added to both shares of ``silence``, since that of music is near zero. Infinite where the
-    made rolls have a number missing, nan or None.
+    0.05 is added to both shares of ``silence``, since that of music is near zero. Infinite where
+    a number of the made rolls is missing, nan or None.
 
     Chapter: 8.
     """
