@@ -308,6 +308,7 @@ def off(made: Mapping[str, float | None], held_out: Mapping[str, float]) -> floa
     distances = []
     for name, real in held_out.items():
         floor = 0.05 if name == "silence" else 0.0
-        ours = np.nan if made[name] is None else made[name]
+        ours = made[name]
+        ours = np.nan if ours is None else ours
         distances.append(abs((ours + floor) / (real + floor) - 1))
     return float("inf") if np.isnan(distances).any() else max(distances)
