@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from binolab.datasets import chorales
 from binolab.diffusion import prompting, sampling
-from binolab.evaluation.features import statistics
+from binolab.evaluation.features import off, statistics
 from binolab.model import load
 from binolab.music import rolls
 
@@ -59,12 +59,6 @@ def chorale_windows(split):
             for window in rolls.windows(piece.roll)[: piece.roll.shape[1] // rolls.LENGTH]
         ]
     )
-
-
-def distance(statistic, value, real):
-    """Relative distance from real music; silence, near zero there, counts from 5 % up."""
-    floor = 0.05 if statistic == "silence" else 0.0
-    return float("inf") if value != value else abs((value + floor) / (real + floor) - 1)
 
 
 def strict(value):
@@ -144,8 +138,8 @@ def main():
         "training chorales": real["train"],
         **table,
     }.items():
-        off = max(distance(k, row[k], real["test"][k]) for k in keys)
-        lines.append(f"| {name} | " + " | ".join(f"{row[k]:.3f}" for k in keys) + f" | {off:.0%} |")
+        figures = " | ".join(f"{row[k]:.3f}" for k in keys)
+        lines.append(f"| {name} | {figures} | {off(row, real['test']):.0%} |")
     text = (
         f"# Samplers, model `{stem}`\n\n{options.n} rolls a row, {options.steps} calls each, "
         f"made by `{document['command']}`.\n*worst* is the largest relative distance from the "

@@ -1,15 +1,15 @@
 """What can be counted in a piano roll, and in a set of rolls.
 
 `features` counts everything in `FEATURES` roll by roll, so that two sets can be compared as
-distributions (`binolab.evaluation.distances`). `statistics` describes a whole set in seven numbers.
-A word means the same in both.
+distributions (`binolab.evaluation.distances`). `statistics` describes a whole set in seven numbers,
+and `off` says in one how far two such descriptions lie apart. A word means the same in all.
 
 Chapters: 08 *Sampling*, 16 *How good is it?*.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from typing import NamedTuple
 
@@ -282,3 +282,20 @@ def statistics(
         "in_scale": float(in_scale.mean()) if len(in_scale) else float("nan"),
         "dissonance": float(ratio(x.intervals[:, DISSONANT].sum(), x.intervals.sum())),
     }
+
+
+def off(made: Mapping[str, float | None], held_out: Mapping[str, float]) -> float:
+    """How far the `statistics` of made rolls lie from held-out ones: the largest relative distance.
+
+    0.05 is added to both shares of ``silence``, since that of music is near zero. Infinite where
+    a number of the made rolls is missing, nan or None.
+
+    Chapter: 8.
+    """
+    distances = []
+    for name, real in held_out.items():
+        floor = 0.05 if name == "silence" else 0.0
+        ours = made[name]
+        ours = np.nan if ours is None else ours
+        distances.append(abs((ours + floor) / (real + floor) - 1))
+    return float("inf") if np.isnan(distances).any() else max(distances)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from binolab.datasets import chorales
-from binolab.evaluation.features import FEATURES, LENGTHS, features, statistics
+from binolab.evaluation.features import FEATURES, LENGTHS, features, off, statistics
 from binolab.music import rolls
 
 NAMES = ["density", "silence", "four_voices", "onsets", "on_eighths", "in_scale", "dissonance"]
@@ -102,6 +102,16 @@ def test_a_chromatic_cluster_leaves_every_scale():
 def test_each_roll_chooses_its_own_key():
     batch = np.concatenate([held(48, 50, 52, 53, 55, 57, 59), held(49, 51, 53, 54, 56, 58, 60)])
     assert statistics(batch)["in_scale"] == 1
+
+
+def test_off_is_the_largest_relative_distance():
+    music = dict(zip(NAMES, (0.07, 0.01, 0.9, 60, 1, 0.9, 0.1), strict=True))
+    assert off(music, music) == 0
+    assert off(music | {"onsets": 45, "density": 0.077}, music) == pytest.approx(0.25)
+    assert off(music | {"silence": 0.0}, music) == pytest.approx(1 / 6)  # 0.05 beside 0.06
+    assert off(music | {"silence": 0.13}, music) == pytest.approx(2)  # 0.18 beside 0.06
+    for nothing in (None, math.nan):
+        assert off(music | {"dissonance": nothing}, music) == math.inf
 
 
 def test_onsets_on_and_off_the_eighths():
