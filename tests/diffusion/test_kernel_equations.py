@@ -314,7 +314,7 @@ def test_what_copies_say_is_what_their_number_says(level, rho, n):
     chance, patterns = of_patterns(level, rho, n)
     plain = information(law(rho)[:, None] * chance)
     p = np.array([(1 - level) * rho, level + (1 - level) * rho])
-    of_count = binom.pmf(np.arange(n + 1), n, p[:, None])  # P(k | p_b)
+    of_count = binom.pmf(np.arange(n + 1), n, p[:, None])  # P(k | m^(b))
     mixed = law(rho) @ of_count
     assert sum(law(rho)[b] * entropy(of_count[b], mixed) for b in BITS) == pytest.approx(plain)
     told = entropy(mixed, base=2) - law(rho) @ [entropy(of_count[b], base=2) for b in BITS]
