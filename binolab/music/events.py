@@ -144,10 +144,14 @@ class Midi:
         every = (e for track in self.tracks for e in track)
         return sorted((e.tick, held) for e in every if (held := e.meta(kind)) is not None)
 
+    def tempi(self) -> list[tuple[int, int]]:
+        """The tempi, in order of time: (tick, microseconds a quarter note); one begins the file."""
+        told = {0: TEMPO} | {t: int.from_bytes(held, "big") for t, held in self.metas(TEMPO_META)}
+        return sorted(told.items())
+
     def clock(self) -> Clock:
         """When a tick is heard, by all tempi of the file."""
-        tempi = {0: TEMPO} | {t: int.from_bytes(held, "big") for t, held in self.metas(TEMPO_META)}
-        return Clock([(t, tempo / 1e6 / self.resolution) for t, tempo in sorted(tempi.items())])
+        return Clock([(t, tempo / 1e6 / self.resolution) for t, tempo in self.tempi()])
 
     def name(self, track: int) -> str:
         """The name of a track; "" where it has none."""
