@@ -123,6 +123,13 @@ class Task:
             self.midi, self.grid, [n for n in notes if n.pitch in rows], model.low, self.shift
         )
         self.rows = torch.tensor([pitch in PIANO for pitch in rows])[:, None]
+        if not self.rows.any():
+            raise ValueError(
+                f"`transpose` {self.shift:+} leaves the model no key of a piano to write; choose "
+                "fewer semitones"
+            )
+        if self.midi.drums and self.job.writes_scores:
+            self.remarks.append("its drums are left out: a score is written of what has a pitch")
         if self.shift:
             self.remarks.append(f"moved by {self.shift:+} semitones for the model, and back")
         if hidden := len(notes) - len(self.given.notes):

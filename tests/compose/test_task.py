@@ -495,6 +495,24 @@ def test_a_piece_of_pretty_midi_that_is_no_file_is_refused_in_one_line():
             through(binolab.vary, given_)
 
 
+@pytest.mark.parametrize("semitones", [-120, 10**6, "99999999999999999999"])
+def test_a_piece_is_not_moved_beyond_the_piano(semitones):
+    for command in (binolab.vary, binolab.harmonize):
+        with pytest.raises(
+            ValueError, match=f"`transpose` .?{abs(int(semitones))} leaves the model no"
+        ):
+            command(piece(tune(60, 62)), transpose=semitones, **HOW, model=chords())
+
+
+def test_that_a_score_has_no_drums_is_said(tmp_path):
+    source = piece(tune(60, 62), [(36, 0, 1, 9)])
+    for ending, is_told in (("musicxml", True), ("mid", False)):
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            binolab.vary(source, tmp_path / f"a.{ending}", **HOW, model=chords())
+        assert any("drums are left out" in str(one.message) for one in said) == is_told
+
+
 def test_a_remark_is_python_s_and_names_the_line_that_called():
     with pytest.warns(Remark) as said:
         binolab.harmonize(piece(tune(*[100] * 8)), **HOW, model=chords())
