@@ -87,7 +87,7 @@ def speaks(options: Namespace) -> bool:
 
 
 def compose(options: Namespace) -> None:
-    """generate, complete, infill, harmonize, vary: the function of that name."""
+    """Any command but train and evaluate: the function of its name in `compose`."""
     asked = {k: v for k, v in vars(options).items() if k not in ("command", "given", "quiet")}
     if asked["candidates"] is None:
         del asked["candidates"]
