@@ -25,6 +25,8 @@ FLAGS = {"begin": "--from", "end": "--to"}  # where an option has another name t
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. Returns the exit status: 0, or 2 after a one-line error."""
+    if sys.stderr is None:  # it was closed, and `print` would take standard output
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")
     for stream in (sys.stdout, sys.stderr):  # a sign for a letter that the locale lacks
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -34,10 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             return carried_out(own.parse_args(arguments), arguments)
         finally:
-            sys.stdout.flush()
-    except BrokenPipeError:  # whoever was to read it has gone
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        if isinstance(error, BrokenPipeError):  # whoever was to read it has gone
+            return 0
+        print(f"binolab: standard output cannot be written ({error.strerror})", file=sys.stderr)
+        return 2
 
 
 def carried_out(options: Namespace, arguments: Sequence[str] | None) -> int:
@@ -81,12 +87,15 @@ def speaks(options: Namespace) -> bool:
 
 
 def compose(options: Namespace) -> None:
-    """generate, complete, infill, harmonize, vary: the function of that name."""
+    """Any command but train and evaluate: the function of its name in `compose`."""
     asked = {k: v for k, v in vars(options).items() if k not in ("command", "given", "quiet")}
     if asked["candidates"] is None:
         del asked["candidates"]
     if asked["seed"] is None:
         asked["seed"] = secrets.randbelow(2**31)
+    closed = {"piece": sys.stdin is None, "out": sys.stdout is None}
+    if any(asked.get(name) == "-" for name in closed if closed[name]):
+        raise ValueError("-: the standard stream is closed; name a file")
     if "piece" in asked:  # a bad file costs little: it is told before torch is loaded
         given = sys.stdin.buffer.read() if asked["piece"] == "-" else asked["piece"]
         asked["piece"] = midi.read(given)

@@ -161,6 +161,11 @@ class Job:
             for path in paths.values():
                 files.check_writable(path)
 
+    @property
+    def writes_scores(self) -> bool:
+        """Whether a score is written, and no MIDI."""
+        return any(path.suffix.lower() in SCORES for path in self.targets[0].values())
+
     def loaded(self) -> Model:
         """The model, on the device; one that is given stays on its own."""
         if isinstance(self.model, Model):
@@ -238,7 +243,7 @@ class Job:
                 piece = self.edited(given, result.numpy() > 0, known.numpy(), harmony, track)
                 made.append(piece)
                 new = {k: stack.enter_context(files.replacing(p)) for k, p in paths.items()}
-                if "mid" in new and paths["mid"].suffix.lower() in SCORES:
+                if self.writes_scores:
                     scores.write(piece, new["mid"], paths["mid"].suffix.lower())
                 elif "mid" in new:
                     new["mid"].write_bytes(piece.bytes())
@@ -298,11 +303,10 @@ class Job:
         homes = editing.parts(notes)
         if not added:
             return {}, {}
-        used = {e.data[0] & 0x0F for t in piece.tracks for e in t if e.kind < 0xF0}
-        free = [c for c in range(16) if c != midi.DRUMS and c not in used] or [0]
         if track is not None and len(homes) < 2:
-            all_new = [(note, free[0], loud(note)) for note in added]
-            return {track: all_new}, {track: (free[0], self.program or 0)}
+            channel, program = _sound(piece, self.program or 0)
+            all_new = [(note, channel, loud(note)) for note in added]
+            return {track: all_new}, {track: (channel, program)}
         if not harmony and len(homes) > 1:
             mean = {k: np.mean([n.pitch for n in part]) for k, part in homes.items()}
             tracks: dict = defaultdict(list)
@@ -314,6 +318,7 @@ class Job:
         if program is None:
             first = notes[0] if notes else None
             program = piece.programs(first.track).get(first.channel, 0) if first else 0
+        channel, program = _sound(piece, program)
         told = rolls.to_tensor(known) > 0 if harmony else None
         planes = voices.split(rolls.to_tensor(roll), len(VOICES), told, given.low)[0].numpy() > 0
         names: dict = {name: [] for name in VOICES}
@@ -323,9 +328,9 @@ class Job:
             lit, rows = planes[:, :, min(middle, planes.shape[2] - 1)].nonzero()
             voice = int(lit[abs(rows - row).argmin()]) if len(lit) else len(VOICES) - 1
             voice = max(voice, int(harmony))  # the melody is the first
-            names[VOICES[voice]].append((new, free[0], loud(new)))
+            names[VOICES[voice]].append((new, channel, loud(new)))
         names = {name: new for name, new in names.items() if new}
-        return names, dict.fromkeys(names, (free[0], program))
+        return names, dict.fromkeys(names, (channel, program))
 
 
 def numbered(out: str | Path, n: int) -> list[Path]:
@@ -343,6 +348,23 @@ def whole_beats(beats, model) -> int:
     if not 1 <= beats <= LONGEST or beats % 1:
         raise ValueError(f"`beats` must be a whole number from 1 to {LONGEST:,}, got {beats:g}")
     return int(beats) * model.ticks
+
+
+def _sound(piece: Midi, program: int) -> tuple[int, int | None]:
+    """A channel for new tracks, and the program that it is to be given.
+
+    Where the piece uses all channels, it is one that has the program, or else that of the first
+    note. None: what is given on it keeps its sound.
+    """
+    used = {e.data[0] & 0x0F for track in piece.tracks for e in track if e.kind < 0xF0}
+    pitched = [channel for channel in range(16) if channel != midi.DRUMS]
+    if free := [channel for channel in pitched if channel not in used]:
+        return free[0], program
+    begins: dict[int, int] = {}
+    for k in range(len(piece.tracks)):
+        begins = piece.programs(k) | begins
+    alike = [channel for channel in pitched if begins.get(channel, 0) == program]
+    return (alike or [note.channel for note in piece.notes()])[0], None
 
 
 def _velocities(notes) -> Callable:

@@ -80,8 +80,8 @@ class Task:
         unit = None if beat is None else meter.named(beat)
         if pickup != "auto":
             try:
-                quarters = Fraction(pickup)
-            except (ValueError, ZeroDivisionError, OverflowError):
+                quarters = quantity(pickup)
+            except (ValueError, ArithmeticError):
                 quarters = Fraction(-1)
             if not 0 <= quarters <= 100:
                 raise ValueError(f"`pickup` must be auto, or 0 to 100 quarter notes, got {pickup}")
@@ -123,6 +123,13 @@ class Task:
             self.midi, self.grid, [n for n in notes if n.pitch in rows], model.low, self.shift
         )
         self.rows = torch.tensor([pitch in PIANO for pitch in rows])[:, None]
+        if not self.rows.any():
+            raise ValueError(
+                f"`transpose` {self.shift:+} leaves the model no key of a piano to write; choose "
+                "fewer semitones"
+            )
+        if self.midi.drums and self.job.writes_scores:
+            self.remarks.append("its drums are left out: a score is written of what has a pitch")
         if self.shift:
             self.remarks.append(f"moved by {self.shift:+} semitones for the model, and back")
         if hidden := len(notes) - len(self.given.notes):
@@ -142,8 +149,8 @@ class Task:
                 )
             return self.grid.nearest(self.grid.bars[int(number) - 1])
         try:
-            return round(float(Fraction(text)) * self.model.ticks)
-        except (ValueError, ZeroDivisionError, OverflowError):
+            return round(quantity(text) * self.model.ticks)
+        except (ValueError, ArithmeticError):
             raise ValueError(f"`{name}` must be a beat, or a bar as bar:9; got {text}") from None
 
     def columns(self, first: int, last: int | None) -> Tensor:
@@ -218,6 +225,15 @@ class Task:
         low, high = self.model.low + room, self.model.low + self.model.pitches
         share = {k: np.mean([low <= n.pitch + k < high for n in notes]) for k in OCTAVES}
         return next((k for k in OCTAVES if share[k] >= 0.9), max(share, key=lambda k: share[k]))
+
+
+def quantity(told: float | str | Fraction) -> Fraction:
+    """A number as it is typed, "1.5" or "3/2"; an ArithmeticError or ValueError for what is none.
+
+    `Fraction` alone would fill the memory for "1e999999999".
+    """
+    text = str(told)
+    return Fraction(text) if "/" in text else Fraction(float(text)).limit_denominator(10**6)
 
 
 def highest(notes: list[Note]) -> list[Note]:

@@ -136,7 +136,7 @@ def edited(
     removed: Iterable[Note] = (),
     ended: dict[Note, int] | None = None,
     added: dict[int | str, list[tuple[New, int, int]]] | None = None,
-    programs: dict[str, tuple[int, int]] | None = None,
+    programs: dict[str, tuple[int, int | None]] | None = None,
 ) -> Midi:
     """A file with some notes gone, some ended elsewhere, and some added.
 
@@ -147,7 +147,7 @@ def edited(
     added : dict
         By the index of a track of the file, or by the name of a new one: (note, channel, velocity).
     programs : dict
-        Of new tracks, by name: (channel, program).
+        Of new tracks, by name: (channel, program), None for the program that the channel has.
     """
     tracks = [list(track) for track in given.tracks]
     gone: list[set[int]] = [set() for _ in tracks]
@@ -162,13 +162,9 @@ def edited(
     for place, notes in (added or {}).items():
         if isinstance(place, str):
             channel, program = (programs or {}).get(place, (0, 0))
-            tracks.append(
-                [
-                    midi.meta(0, midi.NAME, place.encode()),
-                    Event(0, bytes([0xC0 | channel, program])),
-                    Event(0, END_OF_TRACK),
-                ]
-            )
+            sound = [] if program is None else [Event(0, bytes([0xC0 | channel, program]))]
+            begin = midi.meta(0, midi.NAME, place.encode())
+            tracks.append([begin, *sound, Event(0, END_OF_TRACK)])
             gone.append(set())
             offs.append([])
             ons.append([])

@@ -27,6 +27,7 @@ TEMPO = 500_000  # microseconds a quarter note, where a file tells none
 DRUMS = 9  # the channel that the General MIDI standard calls 10
 END, TEMPO_META, SIGNATURE, KEY, NAME = 0x2F, 0x51, 0x58, 0x59, 0x03  # kinds of meta events
 KNOWN = (0x01, NAME, 0x05, END, TEMPO_META, SIGNATURE, KEY)  # those that a `PrettyMIDI` knows
+SHARED = (TEMPO_META, SIGNATURE, KEY)  # what one track tells of all
 END_OF_TRACK = bytes([0xFF, END, 0])
 
 
@@ -93,6 +94,12 @@ class Midi:
         """The last tick of any track."""
         return max((track[-1].tick for track in self.tracks if track), default=0)
 
+    @property
+    def drums(self) -> bool:
+        """Whether a drum is struck."""
+        struck = 0x90 | DRUMS
+        return any(e.data[0] == struck and e.data[2] for track in self.tracks for e in track)
+
     def notes(self, pedal: bool = False) -> list[Note]:
         """The pitched notes, drums left out, in order of start and pitch.
 
@@ -140,14 +147,22 @@ class Midi:
         return [note._replace(end=end(note)) for note in notes]
 
     def metas(self, kind: int) -> list[tuple[int, bytes]]:
-        """The meta events of a kind in any track: (tick, what it holds), in order of time."""
+        """The meta events of a kind in any track: (tick, what it holds), in order of time.
+
+        Those of one tick stand in the order of the file: the last of them holds.
+        """
         every = (e for track in self.tracks for e in track)
-        return sorted((e.tick, held) for e in every if (held := e.meta(kind)) is not None)
+        found = [(e.tick, held) for e in every if (held := e.meta(kind)) is not None]
+        return sorted(found, key=lambda told: told[0])
+
+    def tempi(self) -> list[tuple[int, int]]:
+        """The tempi, in order of time: (tick, microseconds a quarter note); one begins the file."""
+        told = {0: TEMPO} | {t: int.from_bytes(held, "big") for t, held in self.metas(TEMPO_META)}
+        return sorted(told.items())
 
     def clock(self) -> Clock:
         """When a tick is heard, by all tempi of the file."""
-        tempi = {0: TEMPO} | {t: int.from_bytes(held, "big") for t, held in self.metas(TEMPO_META)}
-        return Clock([(t, tempo / 1e6 / self.resolution) for t, tempo in sorted(tempi.items())])
+        return Clock([(t, tempo / 1e6 / self.resolution) for t, tempo in self.tempi()])
 
     def name(self, track: int) -> str:
         """The name of a track; "" where it has none."""
@@ -176,12 +191,19 @@ class Midi:
             temporary.write_bytes(self.bytes())
 
     def pretty(self) -> pretty_midi.PrettyMIDI:
-        """The same as a `PrettyMIDI`, which knows notes, controllers, tempi, and little else."""
-        tracks = [
+        """The same as a `PrettyMIDI`, which knows notes, controllers, tempi, and little else.
+
+        It seeks tempi, meters and keys in the first track alone, so all of them are put there.
+        """
+        first, *others = [
             [e for e in t if e.kind < 0xF0 or e.data[:1] == b"\xff" and e.data[1] in KNOWN]
             for t in self.tracks
         ]
-        file = io.BytesIO(replace(self, tracks=tracks).bytes())
+        first = [e for e in first if e.data != END_OF_TRACK]
+        first += [e for t in others for e in t if e.kind == 0xFF and e.data[1] in SHARED]
+        first = [*sorted(first, key=lambda e: e.tick), Event(self.end, END_OF_TRACK)]
+        others = [[e for e in t if e.kind < 0xF0 or e.data[1] not in SHARED] for t in others]
+        file = io.BytesIO(replace(self, tracks=[first, *others]).bytes())
         return _Pretty.of(mido.MidiFile(file=file, clip=True))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from binolab.music import rolls
 from binolab.music.meter import signatures
-from binolab.music.midi import KEY, TEMPO, TEMPO_META, Midi
+from binolab.music.midi import KEY, Midi
 from binolab.music.musicxml import spans
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def from_midi(midi: Midi) -> stream.Score:
     """A MIDI file as a music21 score: a part for each track that has notes.
 
     Times are rounded to a 24th of a quarter note, which holds sixteenths and triplets. The meter is
-    the file's; the key is too, or else found from the notes.
+    the file's, and so are the tempi; the key is too, or else found from the notes. Drums have no
+    pitch, and are left out.
     """
     from music21 import clef, instrument, key, meter, note, stream, tempo
 
@@ -91,9 +92,10 @@ def from_midi(midi: Midi) -> stream.Score:
         found = score.analyze("key")
         for part in score.parts:
             part.insert(0, key.KeySignature(found.sharps).asKey(found.mode))
-    told = midi.metas(TEMPO_META)
-    beat = int.from_bytes(told[0][1], "big") if told else TEMPO
-    score.parts[0].insert(0, tempo.MetronomeMark(number=round(6e7 / beat)))
+    for at, beat in {quarters(tick): beat for tick, beat in midi.tempi()}.items():
+        speed = round(6e7 / beat, 2)  # a page says 120, and no 120.0
+        mark = tempo.MetronomeMark(number=int(speed) if speed % 1 == 0 else speed)
+        score.parts[0].insert(at, mark)
     return score
 
 

@@ -179,3 +179,37 @@ def test_the_shell_completes(typed, offered, tmp_path):
     done = shell("binolab", **asked)
     assert done.returncode == 0 and not done.stdout + done.stderr
     assert {*(tmp_path / "offers").read_text().split()} == offered
+
+
+def test_a_standard_stream_that_is_closed_is_told(tiny, tune, tmp_path, capsys, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdin", None)
+        assert run("vary", "-", "-o", tmp_path / "out.mid", "--model", tiny, *HOW) == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", None)
+        assert run("vary", tune, "-o", "-", "--model", tiny, *HOW) == 2
+        assert not run("vary", tune, "-o", tmp_path / "out.mid", "--model", tiny, *HOW)
+    said = "binolab: -: the standard stream is closed; name a file\n"
+    assert capsys.readouterr().err == 2 * said and (tmp_path / "out.mid").exists()
+
+
+def test_no_word_comes_among_the_notes_where_the_error_stream_is_closed(
+    tiny, tune, tmp_path, monkeypatch
+):
+    stream = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(stream))
+    monkeypatch.setattr(sys, "stderr", None)
+    assert run("vary", tune, "-o", "-", "--model", tiny, *HOW) == 0
+    assert not midi.read(stream.getvalue()).mended and b"seed" not in stream.getvalue()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("asked", [["-o", "-"], ["-o", "OUT"], ["--help"]])
+def test_a_full_standard_output_is_told(asked, tiny, tune, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "out.mid"
+    arguments = ["vary", tune, *(out if a == "OUT" else a for a in asked), "--model", tiny, *HOW]
+    with monkeypatch.context() as patch, open("/dev/full", "w") as full:
+        patch.setattr(sys, "stdout", full)
+        assert run(*arguments) == 2
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("binolab: ")]
+    assert len(said) == 1 and "No space left on device" in said[0]

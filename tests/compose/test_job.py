@@ -100,6 +100,17 @@ def test_new_tracks_have_the_program_of_the_given_one_and_a_channel_of_their_own
         through(binolab.harmonize, source, program=128)
 
 
+@pytest.mark.parametrize("program, channel", [(None, 0), (23, 3), (99, 0)])
+def test_where_no_channel_is_free_every_given_one_keeps_its_sound(program, channel):
+    lines = [[(pitch, *rest, c) for pitch, *rest in LINE] for c in range(16)]
+    told = [Event(0, bytes([0xC0 | c, 20 + c])) for c in range(16)]
+    source = piece(*lines, told=told)
+    made = through(binolab.harmonize, source, program=program)
+    new = [e for track in made.tracks[16:] for e in track if e.kind < 0xF0]
+    assert {(e.kind, e.data[0] & 15) for e in new} == {(0x80, channel), (0x90, channel)}
+    assert made.tracks[:16] == midi.read(source).tracks
+
+
 def test_new_notes_are_as_loud_as_the_given_ones():
     source = piece([(76, i, i + 1, 0, 20 + 6 * i) for i in range(16)])
     made = through(binolab.harmonize, source)

@@ -2,6 +2,7 @@
 
 import warnings
 from collections import Counter
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from pieces import HOW, by_track, chords, counted, piece, signature, through, to
 
 import binolab
 from binolab.compose import Remark, runs
-from binolab.compose.task import highest
+from binolab.compose.task import highest, quantity
 from binolab.music import meter, midi
 from binolab.music.midi import Event, Note
 
@@ -384,10 +385,18 @@ def test_bar_1_is_the_first_whole_one(pickup):
         assert starts == {pickup + k for k in range(4, 8)}, (more, events)
 
 
-@pytest.mark.parametrize("pickup", ["-1", "x", "nan", 1e300])
+@pytest.mark.parametrize("pickup", ["-1", "x", "nan", 1e300, "1e999999999", "1/0"])
 def test_a_pickup_that_is_none_is_refused(pickup):
     with pytest.raises(ValueError, match="`pickup` must be auto, or 0 to 100 quarter notes"):
         quietly(binolab.vary, piece(tune(72)), pickup=pickup)
+
+
+@pytest.mark.parametrize(
+    "typed, number",
+    [("0.7", (7, 10)), ("3/2", (3, 2)), (1.25, (5, 4)), ("1e-999999999", (0, 1))],
+)
+def test_a_number_is_what_is_typed(typed, number):
+    assert quantity(typed) == Fraction(*number)
 
 
 # --- 6: whole pieces -----------------------------------------------------------------------------
@@ -493,6 +502,24 @@ def test_a_piece_of_pretty_midi_that_is_no_file_is_refused_in_one_line():
         given_.instruments.append(track)
         with pytest.raises(ValueError, match="^the piece: the PrettyMIDI cannot be a file"):
             through(binolab.vary, given_)
+
+
+@pytest.mark.parametrize("semitones", [-120, 10**6, "99999999999999999999"])
+def test_a_piece_is_not_moved_beyond_the_piano(semitones):
+    for command in (binolab.vary, binolab.harmonize):
+        with pytest.raises(
+            ValueError, match=f"`transpose` .?{abs(int(semitones))} leaves the model no"
+        ):
+            command(piece(tune(60, 62)), transpose=semitones, **HOW, model=chords())
+
+
+def test_that_a_score_has_no_drums_is_said(tmp_path):
+    source = piece(tune(60, 62), [(36, 0, 1, 9)])
+    for ending, is_told in (("musicxml", True), ("mid", False)):
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            binolab.vary(source, tmp_path / f"a.{ending}", **HOW, model=chords())
+        assert any("drums are left out" in str(one.message) for one in said) == is_told
 
 
 def test_a_remark_is_python_s_and_names_the_line_that_called():

@@ -114,7 +114,8 @@ def test_what_is_no_music_is_refused_in_one_line(make, says, tmp_path):
 
 # --- nothing is lost -----------------------------------------------------------------------------
 
-CASES = sorted((Path(__file__).parent / "cases").glob("*.mid"))
+KEPT = Path(__file__).parent / "cases"
+CASES = sorted(KEPT.glob("*.mid"))
 REFUSED = {"smpte_25x40": "have no beats", "tick_9_million": "beat 375,000"}
 MENDED = {
     "cc_255": "a value over 127 is now 127",
@@ -274,6 +275,31 @@ def test_time_is_computed_as_pretty_midi_looks_it_up(tempi, notes, resolution):
         times = [theirs.tick_to_time(t) for t in ticks]
         assert [clock[t] for t in ticks] == pytest.approx(times, rel=1e-9, abs=1e-9)
         assert [ours.time_to_tick(t) for t in times] == [theirs.time_to_tick(t) for t in times]
+
+
+def test_pretty_midi_is_told_of_tempi_and_meters_wherever_they_stand():
+    tempi = midi.read(KEPT / "tempo_on_track_1.mid")
+    times, speeds = tempi.pretty().get_tempo_changes()
+    clock = tempi.clock()
+    ticks = [tick for tick, _ in tempi.metas(midi.TEMPO_META)]
+    assert speeds == pytest.approx([60, 80]) and [*times] == pytest.approx(
+        [clock[t] for t in ticks]
+    )
+    made = midi.read(KEPT / "timesig_on_track_1.mid").pretty()
+    (one,) = made.time_signature_changes
+    assert (one.numerator, one.denominator) == (6, 8) and len(made.key_signature_changes) == 1
+    assert midi.read(midi.read(KEPT / "timesig_on_track_1.mid").pretty()).metas(midi.SIGNATURE)
+
+
+def test_of_two_tempi_or_meters_at_one_tick_the_last_holds():
+    slow, fast = (b"\0\xff\x51\3" + (n * 10**5).to_bytes(3, "big") for n in (9, 3))
+    three, four = (b"\0\xff\x58\4" + bytes([n, 2, 24, 8]) for n in (3, 4))
+    for told, seconds, beats in ((slow + fast, 0.3, 3), (fast + slow, 0.9, 4)):
+        meters = four + three if beats == 3 else three + four
+        piece = midi.parse(file(told + meters + END, track((0, 60, 480))))
+        assert piece.clock()[480] == pytest.approx(seconds)
+        assert piece.pretty().instruments[0].notes[0].end == pytest.approx(seconds)
+        assert [one.numerator for one in meter.signatures(piece)] == [beats]
 
 
 def test_a_fine_clock_and_a_late_end_do_no_harm():

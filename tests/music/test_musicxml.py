@@ -323,6 +323,15 @@ def test_what_is_written_as_a_score_is_read_again(path, ending, tmp_path):
     assert first[0].beat == first[1].beat and first[0].bar == first[1].bar
 
 
+@pytest.mark.parametrize("path", ["tempo_on_track_1", "rubato_500_tempi", "tempo_461538"])
+def test_a_score_sounds_as_fast_as_the_midi_from_its_first_note_to_its_last(path, tmp_path):
+    given = midi.read(Path(__file__).parent / "cases" / f"{path}.mid")
+    written.write(given, tmp_path / "a.musicxml", ".musicxml")
+    made = midi.read(tmp_path / "a.musicxml")
+    times = [[piece.clock()[n.start] for n in piece.notes()] for piece in (given, made)]
+    assert times[0] == pytest.approx(times[1], abs=0.02)
+
+
 def test_a_roll_is_made_of_a_score_as_of_midi(tmp_path):
     (tmp_path / "a.musicxml").write_bytes(lone(signs() + note("C4", 2) + note("C4", 2)))
     roll = rolls.from_midi(tmp_path / "a.musicxml")
