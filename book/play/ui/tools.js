@@ -27,7 +27,7 @@ export function toolRow(desk) {
     sheet.change({ free: { kind } });
     say(`${FREE[kind]}.`);
   };
-  const free = choiceOf("What is free", FREE, (kind) => {
+  const free = choiceOf("What may change", FREE, (kind) => {
     if (TOOLS[kind]) useTool(kind);
     else if (kind !== "painted") setFree(kind);
     show();
