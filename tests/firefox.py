@@ -1,7 +1,8 @@
 """A real Firefox for tests, as it is installed: driven by WebDriver BiDi, the W3C's protocol.
 
-Playwright's own Firefox is not what a reader has, and a Firefox of the machine it drives only from
-some versions on. What the tests need of the protocol is little: https://w3c.github.io/webdriver-bidi
+Playwright's own Firefox is a patched one. For the one that a reader has it sends commands that
+Firefox 153 does not know (playwright 1.65). What the tests need of the protocol is little; all of it
+is in https://w3c.github.io/webdriver-bidi.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import os
 import shutil
 import subprocess
 import threading
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -21,7 +23,7 @@ SETTINGS = {
     "datareporting.policy.dataSubmissionEnabled": False,
     "media.autoplay.default": 1,  # a page sounds only after the reader did something
 }
-SECONDS = 120  # until it has started, or answered
+SECONDS = 600  # until it has answered, on a machine that has much to do
 
 
 @cache
@@ -31,45 +33,47 @@ def firefox():
     return next(filter(None, map(shutil.which, filter(None, names))), None)
 
 
-class Firefox:
-    """One window of a Firefox that has a profile of its own in a folder."""
-
-    def __init__(self, folder):
-        from tornado.websocket import websocket_connect
-
-        self.downloads = Path(folder) / "downloads"
-        profile = Path(folder) / "profile"
-        for path in self.downloads, profile:
-            path.mkdir(parents=True)
-        settings = SETTINGS | {"browser.download.dir": str(self.downloads)}
-        lines = (f"user_pref({json.dumps(k)}, {json.dumps(v)});\n" for k, v in settings.items())
-        (profile / "user.js").write_text("".join(lines))
-        command = [firefox(), "--headless", "--no-remote", "--profile", str(profile)]
-        self.process = subprocess.Popen(
-            [*command, "--remote-debugging-port", "0"], stderr=subprocess.PIPE, text=True
-        )
+@contextmanager
+def launched(folder):
+    """A Firefox with a profile of its own in a folder, as long as the block runs."""
+    downloads, profile = Path(folder) / "downloads", Path(folder) / "profile"
+    for path in downloads, profile:
+        path.mkdir(parents=True)
+    settings = SETTINGS | {"browser.download.dir": str(downloads)}
+    lines = (f"user_pref({json.dumps(k)}, {json.dumps(v)});\n" for k, v in settings.items())
+    (profile / "user.js").write_text("".join(lines))
+    command = [firefox(), "--headless", "--no-remote", "--profile", str(profile)]
+    process = subprocess.Popen(
+        [*command, "--remote-debugging-port", "0"], stderr=subprocess.PIPE, text=True
+    )
+    try:
         listening = "WebDriver BiDi listening on "
-        line = next((line for line in self.process.stderr if line.startswith(listening)), None)
+        line = next((line for line in process.stderr if line.startswith(listening)), None)
         assert line, "this Firefox does not speak WebDriver BiDi"
         # What it goes on to say is read, so that it is never held up.
-        threading.Thread(target=self.process.stderr.read, daemon=True).start()
-        self.runner = asyncio.Runner()
-        self.events, self.asked = [], 0
+        threading.Thread(target=process.stderr.read, daemon=True).start()
+        with asyncio.Runner() as runner:
+            yield Firefox(runner, line.removeprefix(listening).strip(), downloads)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+class Firefox:
+    """One window: what it shows, what it asks for, what goes wrong in it."""
+
+    def __init__(self, runner, address, downloads):
+        from tornado.websocket import websocket_connect
 
         async def connect():
-            address = f"{line.removeprefix(listening).strip()}/session"
-            return await websocket_connect(address, max_message_size=2**28)
+            return await websocket_connect(f"{address}/session", max_message_size=2**28)
 
-        self.socket = self.runner.run(connect())
+        self.runner, self.downloads = runner, downloads
+        self.events, self.asked = [], 0
+        self.socket = runner.run(connect())
         self.version = self.send("session.new", capabilities={})["capabilities"]["browserVersion"]
         self.send("session.subscribe", events=["log.entryAdded", "network.beforeRequestSent"])
         self.window = self.send("browsingContext.getTree")["contexts"][0]["context"]
-
-    def close(self):
-        self.socket.close()
-        self.runner.close()
-        self.process.terminate()
-        self.process.wait()
 
     def send(self, method, **params):
         """Ask for something, and wait for the answer."""
