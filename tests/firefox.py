@@ -21,7 +21,6 @@ SETTINGS = {
     "browser.download.folderList": 2,  # into browser.download.dir
     "browser.shell.checkDefaultBrowser": False,
     "datareporting.policy.dataSubmissionEnabled": False,
-    "media.autoplay.default": 1,  # a page sounds only after the reader did something
 }
 SECONDS = 600  # until it has answered, on a machine that has much to do
 
