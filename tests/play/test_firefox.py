@@ -98,7 +98,7 @@ def test_a_tune_becomes_a_piece_and_a_file_that_comes_back(visit):
     path = saved(page, "mid")
     parts = pretty_midi.PrettyMIDI(str(path)).instruments
     assert [n.pitch for n in parts[0].notes] == [pitch for pitch, *_ in TUNE]
-    assert sum(len(part.notes) for part in parts) == len(written)
+    assert parts[0].name == "Melody" and len(parts) > 1
 
     press(page, "Copy link")
     page.wait_for("location.hash.length > 10")
