@@ -1,8 +1,8 @@
 """A real Firefox for tests, as it is installed: driven by WebDriver BiDi, the W3C's protocol.
 
 Playwright's own Firefox is a patched one. For the one that a reader has it sends commands that
-Firefox 153 does not know (playwright 1.65). What the tests need of the protocol is little; all of it
-is in https://w3c.github.io/webdriver-bidi.
+Firefox 153 does not know (playwright 1.65). What the tests need of the protocol is little; all of
+it is in https://w3c.github.io/webdriver-bidi.
 """
 
 import asyncio
