@@ -31,7 +31,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=300 \
 help:
 	@echo "make book      build the pages into $(HTML)/index.html"
 	@echo "make check     a minute: linter, format, types, and the fast tests of the library"
-	@echo "make test      test the library, the pages (in Chromium, if there is one) and the chapters"
+	@echo "make test      test the library, the pages (in Chromium and Firefox, if they are there) and the chapters"
 	@echo "make explore   the property tests on new examples: SEEDS=8 runs of EXAMPLES=400"
 	@echo "make fuzz      broken and hostile files, for MINUTES=10"
 	@echo "make execute   run the chapters anew and store what they show"

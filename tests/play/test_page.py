@@ -223,7 +223,12 @@ def test_a_screen_reader_finds_names_and_a_table(desk):
     desk.get_by_text("The notes as a table").click()
     row = desk.locator(".play-table tbody tr").first
     row.wait_for()
-    assert row.locator("td").all_text_contents() == ["G4", "bar 1, beat 1", "1 beat", "", "you"]
+    heads, cells = desk.locator(".play-table th"), row.locator("td")
+    assert heads.all_text_contents() == ["Note", "Begins", "Length", "By"]  # of no voice
+    assert cells.all_text_contents() == ["G4", "bar 1, beat 1", "1 beat", "you"]
+    desk.get_by_role("button", name="An opening").click()
+    assert heads.all_text_contents() == ["Note", "Begins", "Length", "Voice", "By"]
+    assert cells.all_text_contents() == ["G4", "bar 1, beat 1", "1 beat", "Soprano", "you"]
     desk.get_by_text("The notes as a table").click()
     nameless = """() => [...desk.querySelectorAll('button, input, select, canvas[tabindex]')]
         .filter(e => !(e.hidden || e.getAttribute('aria-label') || e.textContent.trim() ||
@@ -241,6 +246,9 @@ def test_it_fits_a_phone_and_a_finger(chrome, site, theme):
         .filter(e => e.offsetWidth && Math.min(e.offsetWidth, e.offsetHeight) < 38)
         .map(e => `${e.textContent} ${e.offsetWidth} ${e.offsetHeight}`)"""
     assert page.evaluate(small) == []
+    cut = """() => [...desk.querySelectorAll('.play-choice, .play-group')]
+        .filter(e => e.scrollWidth > e.offsetWidth).map(e => e.textContent)"""
+    assert page.evaluate(cut) == []
     page.get_by_role("button", name="Empty page").tap()
     page.touchscreen.tap(*at(page, 76, 2))
     assert notes(page) == [(76, 2, 6)]
@@ -251,6 +259,22 @@ def test_it_fits_a_phone_and_a_finger(chrome, site, theme):
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     assert page.evaluate("desk.parts.view.element.scrollLeft") == pytest.approx(60, abs=2)
     assert notes(page) == [(76, 2, 6)]
+    page.close()
+
+
+@pytest.mark.parametrize("height", [800, 640])
+def test_a_laptop_shows_what_plays_and_saves(chrome, site, height):
+    page = visit(chrome, site.as_uri(), viewport={"width": 1280, "height": height})
+    for name in "Harmonize", "Play", "MIDI", "Copy link":
+        box = page.get_by_role("button", name=name, exact=True).bounding_box()
+        assert box["y"] + box["height"] <= height
+    seen = page.evaluate(
+        """() => { const {element, cells, height} = desk.parts.view;
+            const foot = desk.querySelector('.play-foot').getBoundingClientRect().top;
+            const frame = element.getBoundingClientRect();
+            return (Math.min(frame.bottom, foot) - frame.top) / height }"""
+    )
+    assert seen > (36 if height == 800 else 20)  # rows
     page.close()
 
 
@@ -378,9 +402,9 @@ def test_a_bad_file_is_refused_in_one_line(desk, tmp_path, name):
 
 def test_a_link_opened_again_gives_the_same_roll(desk, chrome):
     draw(desk)
-    tool(desk, "Free")
+    tool(desk, "Allow change")
     drag(desk, at(desk, 50, 3), at(desk, 60, 40))
-    tool(desk, "Keep")
+    tool(desk, "Protect")
     drag(desk, at(desk, 52, 10), at(desk, 55, 20))
     settle(desk, steps=7, seed=4_000_000_000)
     desk.get_by_label("Tempo").fill("133")
@@ -432,8 +456,9 @@ def test_a_drawn_melody_is_harmonized(desk, tmp_path):
     assert np.array_equal(roll(desk)[known], before[known])
     assert {n["voice"] for n in state(desk)["notes"]} == {0, 1, 2, 3}
     tracks = heard(saved(desk, "MIDI", tmp_path))
-    assert list(tracks) == ["Soprano", "Alto", "Tenor", "Bass"]
-    assert set(TUNE) <= set(tracks["Soprano"])
+    assert list(tracks) == ["Melody", "Soprano", "Alto", "Tenor", "Bass"]
+    assert tracks["Melody"] == sorted(TUNE)
+    assert min(start for _, start, _ in tracks["Soprano"]) >= 36  # where the tune has ended
     assert Counter(n for part in tracks.values() for n in part) == Counter(joined(desk))
     name = desk.locator(".play-take").first.text_content()
     assert re.fullmatch(r"Take \d+", name)
@@ -483,10 +508,10 @@ def test_a_stronger_variation_has_less_in_common(desk):
 
 def test_a_painted_hole_is_filled(desk):
     desk.get_by_role("button", name="A chorale").click()
-    desk.get_by_label("What is free").select_option("none")
-    tool(desk, "Free")
+    desk.get_by_label("What may change").select_option("none")
+    tool(desk, "Allow change")
     drag(desk, at(desk, 40, 8), at(desk, 75, 23))
-    assert desk.get_by_label("What is free").input_value() == "painted"
+    assert desk.get_by_label("What may change").input_value() == "painted"
     before = roll(desk)
     go(desk)
     hole = np.zeros_like(before)
@@ -511,9 +536,9 @@ def test_what_cannot_be_done_is_said(desk):
     desk.locator(".play-go").click()
     assert said(desk) == "Draw a melody first."
     choose(desk, "Write")
-    desk.get_by_label("What is free").select_option("none")
+    desk.get_by_label("What may change").select_option("none")
     desk.locator(".play-go").click()
-    assert said(desk) == "Nothing is free. Say first what the model may write."
+    assert said(desk) == "Nothing may change. Say first what the model may write."
 
 
 def test_writing_is_seen_and_stops_at_once(desk):

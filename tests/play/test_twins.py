@@ -228,9 +228,9 @@ def test_one_row_or_none_is_another_rule(visit):
 def test_what_is_kept_stays_and_what_is_free_is_written(visit):
     page = visit("12-completing")
     before = cells(notes(page))
-    page.get_by_role("radio", name="Keep", exact=True).check()
+    page.get_by_role("radio", name="Protect", exact=True).check()
     drag(page, (0, 30), (55, 33))
-    page.get_by_role("radio", name="Free", exact=True).check()
+    page.get_by_role("radio", name="Allow change", exact=True).check()
     drag(page, (30, 50), (55, 60))
     free = np.reshape(page.evaluate("[...twin.sheet.page.free.cells]"), (ROWS, COLUMNS)) > 0
     assert free[:, 24:30].all() and not free[:, 30:34].any() and free[30:, 50:61].all()

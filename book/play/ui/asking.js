@@ -90,6 +90,6 @@ export class Asking {
 export function missing(notes, action, cells) {
   if (!notes.length && action === "harmonize") return "Draw a melody first.";
   if (!notes.length && action === "vary") return "There is nothing to vary yet.";
-  if (!cells.includes(1)) return "Nothing is free. Say first what the model may write.";
+  if (!cells.includes(1)) return "Nothing may change. Say first what the model may write.";
   return null;
 }

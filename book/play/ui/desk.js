@@ -20,16 +20,16 @@ export class Desk {
    * @param {HTMLElement} root where all is laid out
    * @param {URL} book the address of the book's folder
    * @param {import("./sheet.js").Page} page to begin with
-   * @param {number} [highest] of the roll: see RollView
+   * @param {{highest: number, others: number}} room of the roll: see RollView
    */
-  constructor(root, book, page, highest) {
+  constructor(root, book, page, room) {
     this.root = root;
     this.book = book;
     this.status = el("p", { class: "play-status", role: "status", "aria-live": "polite" });
     this.sheet = new Sheet(page);
     this.settings = new Settings();
     this.writing = new Writing(book);
-    this.view = new RollView(this.sheet, highest);
+    this.view = new RollView(this.sheet, room);
     this.player = new Player(() => this.sheet.page.notes);
     this.hands = new Hands(this.view, this.sheet, {
       onSound: (row) => this.player.sound(row),

@@ -228,7 +228,7 @@ export class Hands {
   #sayFree() {
     const { free, notes } = this.sheet.page;
     const count = freeCells(free, notes).reduce((sum, bit) => sum + bit, 0);
-    this.onSay(count ? `${count} of 3584 cells are free` : "Nothing is free");
+    this.onSay(count ? `${count} of 3584 cells may change` : "Nothing may change");
   }
 
   // --- keys --------------------------------------------------------------------------------------
@@ -389,7 +389,7 @@ export class Hands {
     const what = note
       ? `, a ${note.made ? "written" : "given"} note of ${beats(note.end - note.start)}`
       : "";
-    const open = freeCells(free, notes)[row * COLUMNS + column] ? ", free" : "";
+    const open = freeCells(free, notes)[row * COLUMNS + column] ? ", may change" : "";
     return `${noteName(row + LOW)}, ${placeName(column)}${what}${open}`;
   }
 }

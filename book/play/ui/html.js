@@ -128,7 +128,7 @@ export const legend = () =>
     { class: "play-legend" },
     el("span", { class: "play-yours" }, "yours"),
     el("span", { class: "play-models" }, "the model’s"),
-    el("span", { class: "play-open-cells" }, "free"),
+    el("span", { class: "play-open-cells" }, "may change"),
   );
 
 /** A drawing of 24 x 24 for a button; its name is said by the button. */

@@ -9,7 +9,8 @@ import { COLUMNS, ROWS } from "./grid.js";
 import { VOICES } from "./notes.js";
 
 const VERSION = 1;
-const PREFIX = "#play=";
+const PREFIX = "#play-"; // with what follows a valid name: the theme's script looks for its element
+const LINK = /^#play[-=]/; // as it was written once, too
 const ACTIONS = ["write", "complete", "infill", "harmonize", "vary"];
 const SAMPLERS = ["naive", "xor", "posterior", "refreshed"];
 const KINDS = ["all", "none", "below", "after", "from", "between", "painted"];
@@ -93,7 +94,7 @@ export function encode({ notes, free, action }, { strength, steps, sampler, seed
  * @throws where the link is broken
  */
 export function decode(fragment) {
-  if (!fragment.startsWith(PREFIX)) return null;
+  if (!LINK.test(fragment)) return null;
   const bits = new Reader(fragment.slice(PREFIX.length));
   const oneOf = (list, count) => {
     const value = list[bits.take(count)];

@@ -98,17 +98,23 @@ export function window16({ notes }, beat) {
 
 /**
  * Write a file of format 1: a track for each voice where the model told voices, one for all else.
+ * A melody that is harmonized has a track of its own: where it has ended, the model sings on in its
+ * voice.
  *
- * @param {import("./notes.js").Note[]} notes
+ * @param {import("./sheet.js").Page} page
  * @param {number} tempo beats a minute
  * @returns {Uint8Array}
  */
-export function write(notes, tempo) {
-  const of = (v) => joined(notes).filter(({ voice }) => voice === v);
-  const others = of(null);
-  const voices = [...VOICES.keys()].filter((v) => of(v).length);
-  const tracks = voices.map((v, i) => asTrack(VOICES[v], i, of(v)));
-  if (others.length || !tracks.length) tracks.push(asTrack("Notes", tracks.length, others));
+export function write({ notes, action }, tempo) {
+  const whole = joined(notes);
+  const melody = action === "harmonize" ? whole.filter(({ made }) => !made) : [];
+  const of = (v) => whole.filter((note) => note.voice === v && !melody.includes(note));
+  const parts = [
+    ["Melody", melody],
+    ...VOICES.map((name, v) => [name, of(v)]),
+    ["Notes", of(null)],
+  ].filter(([, part]) => part.length);
+  const tracks = parts.map(([name, part], i) => asTrack(name, i, part));
   const head = [
     { deltaTime: 0, type: "setTempo", microsecondsPerBeat: Math.round(60e6 / tempo) },
     { deltaTime: 0, type: "timeSignature", ...FOUR_FOUR },

@@ -17,10 +17,11 @@ import { Takes } from "./takes.js";
 import { toolRow } from "./tools.js";
 
 const BOOK = new URL("..", document.currentScript.src); // this script lies in the book's play/
+const ROOM = { highest: 680, others: 468 }; // of the roll, in pixels
 
 class Play extends Desk {
   constructor(root) {
-    super(root, BOOK, pageOf(PRESETS.melody));
+    super(root, BOOK, pageOf(PRESETS.melody), ROOM);
     this.takes = new Takes((page) => {
       if (this.busy) return;
       this.sheet.change(page);
@@ -57,8 +58,11 @@ class Play extends Desk {
       asking.element,
       tools.element,
       view.element,
-      div("play-said", status, legend(), tools.zoom),
-      div("play-bar play-after", listening.element, savingRow(this)),
+      div(
+        "play-foot",
+        div("play-said", status, legend(), tools.zoom),
+        div("play-bar play-after", listening.element, savingRow(this)),
+      ),
       takes.element,
       settingsPanel(settings),
       help,

@@ -11,7 +11,7 @@ const KEYS = 46; // pixels: the keyboard's width
 const RULER = 26; // pixels: its height
 const FINGER = { width: 20, height: 15 }; // pixels: the least that a finger can point at
 const MOUSE = { width: 8, height: 8 };
-const OTHERS = 350; // pixels of the screen that are not the roll's
+const LEAST = 300; // pixels of the cells that are seen on the lowest screen
 const ZOOMS = [1, 1.5, 2.25];
 
 export class RollView {
@@ -28,11 +28,12 @@ export class RollView {
 
   /**
    * @param {import("./sheet.js").Sheet} sheet
-   * @param {number} [highest] pixels that it takes at most, unless a finger needs more
+   * @param {{highest: number, others: number}} room pixels that its cells take at most, and pixels
+   *     of the screen that are not theirs
    */
-  constructor(sheet, highest = 680) {
+  constructor(sheet, { highest, others }) {
     this.sheet = sheet;
-    this.highest = highest;
+    this.room = { highest, others };
     this.corner = el("div", { class: "play-corner" });
     this.ruler = el("canvas", { class: "play-ruler", "aria-hidden": "true" });
     this.keys = el("canvas", { class: "play-keys", "aria-hidden": "true" });
@@ -90,11 +91,11 @@ export class RollView {
     const wide = this.element.clientWidth - KEYS;
     if (wide <= 0) return;
     const zoom = ZOOMS[this.#zoom];
-    const room = clamp(window.innerHeight - OTHERS, 300, this.highest);
+    const room = clamp(window.innerHeight - this.room.others, LEAST, this.room.highest);
     const row = Math.max(least.height, Math.floor(room / ROWS));
     this.width = zoom * Math.max(least.width, wide / COLUMNS);
     this.height = Math.round(zoom * row);
-    const seen = least === FINGER ? window.innerHeight / 2 : ROWS * row;
+    const seen = least === FINGER ? window.innerHeight / 2 : room;
     this.element.style.height = `${RULER + Math.min(seen, ROWS * row)}px`;
     this.draw();
   }

@@ -15,7 +15,7 @@ import { wav } from "./wav.js";
  */
 export function savingRow({ sheet, settings, say, fault }) {
   const kinds = {
-    MIDI: ["mid", "audio/midi", ({ notes }) => midi.write(notes, settings.now.tempo)],
+    MIDI: ["mid", "audio/midi", (page) => midi.write(page, settings.now.tempo)],
     WAV: ["wav", "audio/wav", ({ notes }) => wav(notes, settings.now.tempo)],
     Picture: [
       "png",
@@ -33,7 +33,7 @@ export function savingRow({ sheet, settings, say, fault }) {
 
   async function share() {
     history.replaceState(null, "", link.encode(sheet.page, settings.now));
-    const holds = "It holds the notes, what is free, and the settings.";
+    const holds = "It holds the notes, what may change, and the settings.";
     try {
       await navigator.clipboard.writeText(location.href);
       say(`The link is copied. ${holds}`);

@@ -38,7 +38,8 @@ export function settingsPanel(settings) {
   const dice = iconButton("Another seed", ICONS.dice, () =>
     settings.change({ seed: randomSeed() }),
   );
-  const line = el("span", { class: "play-quiet" });
+  const quiet = (text) => el("span", { class: "play-quiet" }, text);
+  const line = quiet("");
   const show = () => {
     const { now } = settings;
     seed.value = now.seed;
@@ -53,13 +54,13 @@ export function settingsPanel(settings) {
   return el(
     "details",
     { class: "play-settings" },
-    el("summary", {}, "Seed, calls and sampler"),
+    el("summary", {}, "How the model writes"),
     el(
       "div",
       { class: "play-fields" },
-      field("Seed", seed, dice),
+      field("Seed", seed, dice, quiet("A number: the same one writes the same again.")),
       fresh.element,
-      field("Calls of the network", steps),
+      field("Calls of the network", steps, quiet("Steps from noise to music. More take longer.")),
       autoplay.element,
       field("Sampler", sampler, line),
     ),

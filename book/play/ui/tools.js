@@ -2,6 +2,7 @@
  * The row above the roll: what the pointer does, what is free, back and on, larger and smaller.
  */
 
+import { beats } from "./grid.js";
 import { ICONS, button, choice, choiceOf, el, group, iconButton } from "./html.js";
 import { FREE, LENGTHS, TOOLS } from "./words.js";
 
@@ -27,7 +28,7 @@ export function toolRow(desk) {
     sheet.change({ free: { kind } });
     say(`${FREE[kind]}.`);
   };
-  const free = choiceOf("What is free", FREE, (kind) => {
+  const free = choiceOf("What may change", FREE, (kind) => {
     if (TOOLS[kind]) useTool(kind);
     else if (kind !== "painted") setFree(kind);
     show();
@@ -36,6 +37,8 @@ export function toolRow(desk) {
   const length = choiceOf("Length of a new note", LENGTHS, (columns) => {
     hands.length = Number(columns);
   });
+  const odd = el("option", { hidden: true }); // a length that was drawn and has no name
+  length.append(odd);
   const back = (way, text) => {
     if (desk.busy) return;
     sheet[way]();
@@ -54,7 +57,11 @@ export function toolRow(desk) {
 
   function show() {
     free.value = sheet.page.free.kind;
-    length.value = hands.length; // no line where the length has no name
+    if (!LENGTHS[hands.length]) {
+      odd.value = hands.length;
+      odd.textContent = beats(hands.length);
+    }
+    length.value = hands.length;
     undo.disabled = !sheet.canUndo;
     redo.disabled = !sheet.canRedo;
     larger.disabled = !view.canZoom.in;

@@ -33,7 +33,7 @@ import { randomSeed } from "./settings.js";
 import { SAMPLERS, TOOLS } from "./words.js";
 
 const BOOK = new URL("..", document.currentScript.src); // this script lies in the book's play/
-const HIGHEST = 448; // pixels of the roll
+const ROOM = { highest: 448, others: 300 }; // of the roll, in pixels
 
 const PENS = ["draw", "erase"];
 const CALLS = [1, 100];
@@ -98,7 +98,7 @@ export class Twin extends Desk {
   #made = null; // what it made of them
 
   constructor(root, kind) {
-    super(root, BOOK, kind.page, HIGHEST);
+    super(root, BOOK, kind.page, ROOM);
     this.kind = kind;
     this.settings.change({ seed: 1, fresh: false, ...kind.settings });
     this.setStill(!kind.tools);
@@ -185,7 +185,7 @@ export class Twin extends Desk {
 
   #toPlay() {
     const { sheet, settings, kind, book } = this;
-    const anchor = el("a", {}, "Open in Play");
+    const anchor = el("a", {}, "Open in Play, to save it as MIDI");
     const show = () => {
       const page = { ...sheet.page, ...kind.play };
       anchor.href = new URL(`play.html${link.encode(page, settings.now)}`, book);

@@ -20,7 +20,7 @@ export const ACTIONS = {
   vary: {
     text: "Vary",
     button: "Vary",
-    line: "The model changes your notes; the strength says how many. To keep the tune, choose Free: below the melody.",
+    line: "The model changes your notes; the strength says how many. To keep the tune, choose “May change: below the melody”.",
   },
   write: {
     text: "Write",
@@ -41,21 +41,21 @@ export const SAMPLERS = {
 export const TOOLS = {
   draw: { text: "Draw", title: "Draw, move and lengthen notes" },
   erase: { text: "Erase", title: "Erase notes" },
-  free: { text: "Free", title: "Paint a rectangle that the model may write" },
-  keep: { text: "Keep", title: "Paint a rectangle that stays" },
-  from: { text: "From here", title: "Click a place: the model may write all from there on" },
-  between: { text: "Between", title: "Draw from one place to another: all between is free" },
+  free: { text: "Allow change", title: "Paint a rectangle that the model may change" },
+  keep: { text: "Protect", title: "Paint a rectangle that stays as it is" },
+  from: { text: "From here", title: "Click a place: the model may change all from there on" },
+  between: { text: "Between", title: "Draw from one place to another: all between may change" },
 };
 
-/** What is free, by its rule. */
+/** What is free, by its rule, in the words of the page. */
 export const FREE = {
-  below: "Free: below the melody",
-  after: "Free: after your notes",
-  all: "Free: everything",
-  none: "Free: nothing",
-  from: "Free: from here on",
-  between: "Free: between",
-  painted: "Free: what you painted",
+  below: "May change: below the melody",
+  after: "May change: after your notes",
+  all: "May change: everything",
+  none: "May change: nothing",
+  from: "May change: from here on",
+  between: "May change: between",
+  painted: "May change: what you painted",
 };
 
 /** How long a new note is, in columns. */
@@ -81,12 +81,12 @@ export const KEYS = [
   ["Alt + arrows", "Move the note"],
   ["Delete", "Erase the note"],
   ["S", "Hear the pitch"],
-  ["F, move, F", "Free a rectangle (Escape cancels)"],
-  ["K, move, K", "Keep a rectangle"],
-  ["[", "All from the cursor on is free"],
-  ["B", "All below the melody is free"],
-  ["A", "Everything is free"],
-  ["N", "Nothing is free"],
+  ["F, move, F", "Let a rectangle change (Escape cancels)"],
+  ["K, move, K", "Protect a rectangle"],
+  ["[", "All from the cursor on may change"],
+  ["B", "All below the melody may change"],
+  ["A", "Everything may change"],
+  ["N", "Nothing may change"],
   ["G", "Go: do what the large button says"],
   ["P", "Play or pause (off the roll: Space)"],
   ["Ctrl + Z, Ctrl + Shift + Z", "Undo, redo"],
