@@ -26,6 +26,7 @@ WHOLE = {  # whole numbers, and between which
     "length": (1, 24_000),
     "grid": (1, RESOLUTION),
     "planes": (1, 32),
+    "polishing": (0, 100),
 }
 JSON: dict[type, list[type]] = {  # the types in a file that a default's type accepts
     int: [int],
@@ -56,6 +57,9 @@ class Card:
     parts
         What its planes hold where they are parts of a piece (`music.parts.apart`), "piano,others".
         Then a roll has a plane for each, and else one for all notes.
+    refresh, polishing
+        How it is drawn best: the share of fresh noise of the sampler "refreshed", and the calls of
+        `prompting.polish` that follow.
     start, trained
         What the weights began from, and the settings that they were trained with.
 
@@ -77,6 +81,8 @@ class Card:
     grid: int | None = None
     planes: int = 1
     parts: str = ALL
+    refresh: float = 0.3
+    polishing: int = 0
     start: str | None = None
     trained: dict | None = None
 
@@ -89,6 +95,8 @@ class Card:
                 raise ValueError(f"{name} must be a whole number from {least} to {most:,}")
         if not isinstance(self.parts, str) or len(choices(self.parts)) not in (1, self.planes):
             raise ValueError("parts must be all, or as many as there are planes")
+        if type(self.refresh) not in (int, float) or not 0 <= self.refresh <= 1:
+            raise ValueError("refresh must be between 0 and 1")
         if self.low + self.pitches > 128:
             raise ValueError(f"{self.pitches} pitches from MIDI {self.low} go beyond MIDI 127")
         if self.length % self.ticks:

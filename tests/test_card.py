@@ -40,11 +40,16 @@ EACH = pytest.mark.parametrize("facts", [FRAMES, UNET, BEATS], ids=lambda facts:
 
 @EACH
 def test_a_card_comes_back_from_its_text(facts):
-    for more in {}, {"start": "unet", "trained": {"steps": 3, "nested": [1]}}:
+    for more in (
+        {},
+        {"refresh": 0.2, "polishing": 2},
+        {"start": "unet", "trained": {"steps": 3, "nested": [1]}},
+    ):
         card = Card(**facts | more)
         text = card.json()
         assert Card.read(text) == card and Card.read(text).json() == text
-        told = {"grid": 24, "planes": 1, "parts": "all"} | facts | more  # and no more than is told
+        told = {"grid": 24, "planes": 1, "parts": "all", "refresh": 0.3, "polishing": 0}
+        told |= facts | more  # and no more than is told
         assert json.loads(text) == told == {name: getattr(card, name) for name in told}
 
 

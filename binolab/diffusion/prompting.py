@@ -9,6 +9,7 @@ Chapters: 12 *Completing and infilling*, 13 *Harmonizing*, 14 *Variations*.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -89,7 +90,7 @@ def paint(
     steps: int = 100,
     strength: float = 1.0,
     bit: str = "draw",
-    polishing: int = 0,
+    polishing: int | None = None,
     generator: Generator | None = None,
     callback: Callable | None = None,
 ) -> Tensor:
@@ -102,7 +103,8 @@ def paint(
         free cells matters only where `strength` < 1.
     known : bool, same shape
     sampler
-        A name in `sampling.SAMPLERS`, or a step of your own.
+        A name in `sampling.SAMPLERS`, or a step of your own; "refreshed" takes its share of fresh
+        noise from the model's card.
     steps
         Steps at full strength, each a call of the network. `gibbs` makes two calls in each step
         except the last.
@@ -111,7 +113,7 @@ def paint(
     bit : {"draw", "each", "threshold"}
         How a probability becomes a bit, as in `sampling.sample`.
     polishing
-        Calls that mend the finished roll (`polish`): 2 are good for a model of ticks.
+        Calls that mend the finished roll (`polish`); by default what the model's card says.
     callback : callable(t, x_t, x0_hat)
         As in `sampling.sample`, and at the end with (0, x_0, x_0): bits as the network sees them.
 
@@ -131,6 +133,9 @@ def paint(
     if steps < 1:
         raise ValueError(f"steps must be 1 or more, got {steps}")
     step, corrector = sampling.named(sampler)
+    if step is sampling.SAMPLERS["refreshed"].step:
+        step = partial(sampling.posterior, refresh=model.card.refresh)
+    polishing = model.card.polishing if polishing is None else polishing
     alpha_bar = model.alpha_bar(max(1000, steps))
     alpha_bar = alpha_bar[: round(strength * (len(alpha_bar) - 1)) + 1]
     if len(alpha_bar) == 1:

@@ -38,6 +38,8 @@ class Config:
     ticks: int = rolls.TICKS
     grid: int | None = None  # columns a beat of the bits that noise flips; None: see `fitted`
     planes: int | None = None  # 1: all notes in one; more: one for each part; None: see `fitted`
+    refresh: float = 0.3  # and polishing: how the model is drawn (`card.Card`)
+    polishing: int = 0
     rho: str = "all"  # one ρ for all bits, one for each "kind", or for each kind and "pitch"
     batch: int = 16
     steps: int = 15_000
@@ -96,12 +98,15 @@ _BEST = Config(
 # Songs: the piano, and what it goes with. Twelve columns a beat hold its triplets. A beat is a
 # token: half the work of half a beat. 47 filters make a file of less than 10 MB. By the bound its
 # belief in deep noise comes out a seventh too low, and it writes silence (benchmarks/README.md).
+# Cells that are drawn one by one leave specks: less fresh noise, and polish.
 _PIANO = replace(
     _BEST,
     arguments={"depth": 5, "filters": 47, "columns": 12},
     loss="bce",
     parts="piano,others",
     grid=12,
+    refresh=0.2,
+    polishing=2,
 )
 # The paper's UNet, small enough for a core: the shipped weights `unet`.
 _UNET = Config(

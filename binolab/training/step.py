@@ -110,6 +110,7 @@ class Run:
         told = {k: getattr(config, k) for k in ("network", "T", "low", "ticks", "length")}
         told |= {"schedule": list(config.schedule), "grid": self.codec.grid}
         told |= {"planes": config.planes or 1, "parts": config.parts}
+        told |= {"refresh": config.refresh, "polishing": config.polishing}
         # It checks: what could not be read again is not trained.
         self.card = Card(arguments=arguments, prior=prior, pitches=pitches, **told)
         self.rho = self.card.rho(device)

@@ -599,6 +599,21 @@ def test_the_callback_sees_each_step_and_the_finished_roll_and_changes_nothing(s
         assert torch.equal(prompting.complete(model, x, 24, **how, generator=seeded()), made)
 
 
+def test_the_card_says_how_a_model_is_drawn():
+    """The share of fresh noise, and the calls that polish, unless they are asked for."""
+    x = torch.zeros(2, 1, P, L)
+    own = Model(contrary, replace(CARD, refresh=0.9, polishing=1))
+    step = partial(sampling.posterior, refresh=0.9)
+    made = prompting.complete(own, x, 12, steps=6, generator=seeded())
+    asked = {"sampler": step, "steps": 6, "polishing": 1, "generator": seeded()}
+    assert torch.equal(made, prompting.complete(model, x, 12, **asked))
+    plain = prompting.complete(model, x, 12, steps=6, polishing=1, generator=seeded())
+    assert not torch.equal(made, plain)
+    other = {"sampler": "posterior", "steps": 6, "polishing": 0, "generator": seeded()}
+    told = prompting.complete(own, x, 12, **other)
+    assert torch.equal(told, prompting.complete(model, x, 12, **other | {"generator": seeded()}))
+
+
 # --- revise --------------------------------------------------------------------------------------
 
 BEATS = 4  # of a roll of 96 ticks
