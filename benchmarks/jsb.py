@@ -9,8 +9,9 @@ its sounding MIDI pitches (github.com/czhuang/JSB-Chorales-dataset; quarter-note
 are the published benchmark). The network sees 88 keys and whole pieces. Its figure is an upper
 bound on -ln p(piece | its number of frames): all nats over all frames, as in the literature.
 
-Keep weights trained on the chorales to yourself: the file states no licence. Use one core
-(OMP_NUM_THREADS=1) where cores are shared. Exit status 2: bad input; 0 after Ctrl-C.
+The weights of the table, benchmarks/jsb-quarter.safetensors, were trained on that file: the music
+is Bach's, and the file states no licence. Use one core (OMP_NUM_THREADS=1) where cores are shared.
+Exit status 2: bad input; 0 after Ctrl-C.
 """
 
 import argparse
