@@ -124,10 +124,12 @@ export async function paint(model, x_known, known, options) {
  * @param {object} options as of `paint`, and:
  * @param {number} [options.rounds] how often at most; by default 4 where the model writes voices
  * @param {(roll, shape) => Uint8Array} [options.rule] the faults by tick
+ * @param {() => void} [options.onKept] called when new beats are kept
  * @returns {Promise<Float32Array>} `x0` itself where nothing better was found
  */
 export async function revise(model, x0, known, options) {
-  const { rounds = model.card.exclusive ? 4 : 0, rule = parallels, steps = 10, ...how } = options;
+  const { rounds = model.card.exclusive ? 4 : 0, rule = parallels, steps = 10, onKept, ...how } =
+    options;
   const [beat, sum] = [model.card.ticks, (counts) => counts.reduce((a, b) => a + b, 0)];
   for (let round = 0; round < rounds; round++) {
     const faults = rule(x0, model.shape);
@@ -138,7 +140,10 @@ export async function revise(model, x0, known, options) {
     const again = await paint(model, x0, kept, { ...how, steps });
     const fewer = sum(rule(again, model.shape)) < sum(faults);
     // Three notes have no parallels: to leave one out would pay.
-    if (fewer && full(again, model.shape) >= full(x0, model.shape)) x0 = again;
+    if (fewer && full(again, model.shape) >= full(x0, model.shape)) {
+      x0 = again;
+      onKept?.();
+    }
   }
   return x0;
 }

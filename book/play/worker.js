@@ -41,10 +41,10 @@ const answers = {
       if (current !== id) throw new Stopped();
     };
     const first = await paint(model, x_known, known, { ...options, rng, callback });
-    const its = planes;
-    const how = { ...options, steps: 10, rng, callback, rounds };
-    const roll = await revise(model, first, known, how);
-    return { roll, planes: roll === first ? its : planes };
+    let its = planes;
+    const onKept = () => (its = planes);
+    const how = { ...options, steps: 10, rng, callback, rounds, onKept };
+    return { roll: await revise(model, first, known, how), planes: its };
   },
 
   stop() {
