@@ -27,7 +27,7 @@ from binolab.music.midi import LONGEST, Midi
 from binolab.show import audio
 
 MOST = {"n": 10_000, "steps": 100_000, "candidates": 1_000}
-ROUNDS = 100  # to `revise`, at most
+MOST_ROUNDS = 100  # to `revise`
 SEEDS = 1_000_003  # between the seeds of a piece's candidates
 PIANO = range(21, 109)  # where new notes may be: A0 to C8
 SCORES = (".musicxml", ".mxl")
@@ -133,8 +133,8 @@ class Job:
         for name, most in MOST.items():
             if not 1 <= getattr(self, name) <= most:
                 raise ValueError(f"`{name}` must be 1 to {most:,}, got {getattr(self, name)}")
-        if self.revise is not None and not 0 <= self.revise <= ROUNDS:
-            raise ValueError(f"`revise` must be 0 to {ROUNDS}, got {self.revise}")
+        if self.revise is not None and not 0 <= self.revise <= MOST_ROUNDS:
+            raise ValueError(f"`revise` must be 0 to {MOST_ROUNDS}, got {self.revise}")
         if self.program is not None and not 0 <= self.program <= 127:
             raise ValueError(f"`program` must be 0 to 127, got {self.program}")
         if not callable(self.judge) and self.judge not in JUDGES:

@@ -23,7 +23,7 @@ from binolab.music import counterpoint, rolls
 if TYPE_CHECKING:  # a model is given, and none is made here
     from binolab.model import Model
 
-ROUNDS = 4  # of `revise`
+ROUNDS = 4  # of `revise`, where a model writes voices
 DOUBT = 0.25  # ᾱ at which `polish` reads a finished roll: as if three bits in four were noise
 
 
@@ -178,6 +178,11 @@ def polish(network: Network, x: Tensor, known: Tensor, x_known: Tensor, calls: i
     return x
 
 
+def usual_rounds(model: Model) -> int:
+    """How often `revise` goes over what a model wrote, unless it is told."""
+    return ROUNDS if model.exclusive else 0
+
+
 @torch.no_grad()
 def revise(
     model: Model,
@@ -221,8 +226,7 @@ def revise(
     def count(of: Callable, x: Tensor) -> Tensor:
         return torch.as_tensor(of(x[:, 0].cpu().numpy() > 0), device=x.device)
 
-    if rounds is None:
-        rounds = ROUNDS if model.exclusive else 0
+    rounds = usual_rounds(model) if rounds is None else rounds
     x0, beat = x0.clone(), model.ticks
     for _ in range(rounds):
         found = count(rule, x0)

@@ -127,8 +127,7 @@ def evaluate(
         raise ValueError(f"at least two rolls must be made to compare them, got {n}")
     begun, device, axes = time.perf_counter(), model.device, model.axes
     running: dict[str, Any] = {"batch": batch, "progress": progress}
-    if revise is None:
-        revise = prompting.ROUNDS if model.exclusive else 0
+    revise = prompting.usual_rounds(model) if revise is None else revise
     writing = running | {"steps": steps, "sampler": sampler, "bit": bit, "revise": revise}
 
     def seeded():
