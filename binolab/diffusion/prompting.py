@@ -199,9 +199,9 @@ def revise(
 
     What a model has learned only in part can still be checked, as a student checks an exercise. A
     rule finds the places. The beat before each and the beat after are freed, and the model fills
-    them in, given all the rest. A roll keeps its new beats if it then has fewer faults and four
-    notes sound in as many ticks: three have no parallels, so to leave one out would pay. All notes
-    are the model's own, but their law is not: of two draws the rule chooses.
+    them in, given all the rest. Each stretch of new beats is kept if it has fewer faults and four
+    notes sound in as many of its ticks: three have no parallels, so to leave one out would pay. All
+    notes are the model's own, but their law is not: of two draws the rule chooses.
 
     Parameters
     ----------
@@ -212,7 +212,8 @@ def revise(
         How often at most; each costs `steps` steps for the rolls that have a fault near a free
         cell. By default `ROUNDS` where the model writes voices, and else none.
     rule : callable
-        Of rolls, an array (B, P, L) of bits: the faults by tick, int (B, L).
+        Of rolls, an array (B, P, L) of bits: the faults by tick, int (B, L). Those of a tick may
+        depend on the two ticks before it, on itself and on the next.
     paint
         `paint`, or `sliding.paint` for rolls of any length; `options` are for it.
 
@@ -223,23 +224,44 @@ def revise(
     Chapter: 13.
     """
 
-    def count(of: Callable, x: Tensor) -> Tensor:
-        return torch.as_tensor(of(x[:, 0].cpu().numpy() > 0), device=x.device)
+    def by_tick(of: Callable, x: Tensor) -> Tensor:
+        return torch.as_tensor(of(x[:, 0].cpu().numpy() > 0), device=x.device).long()
 
     rounds = usual_rounds(model) if rounds is None else rounds
     x0, beat = x0.clone(), model.ticks
     for _ in range(rounds):
-        found = count(rule, x0)
-        near = F.pad((found > 0).float()[:, None], (beat - 1, beat))
-        free = (F.max_pool1d(near, 2 * beat, 1) > 0)[:, None] & ~known  # a beat on either side
+        found = by_tick(rule, x0)
+        free = _spread(found > 0, beat, beat - 1)[:, None, None] & ~known  # a beat on either side
         some = free.flatten(1).any(1)
         if not some.any():
             break
-        again = paint(model, x0[some], ~free[some], steps=steps, **options)
-        better = count(rule, again).sum(1) < found[some].sum(1)
-        better &= count(counterpoint.full, again) >= count(counterpoint.full, x0[some])
-        x0[some] = torch.where(better[:, None, None, None], again, x0[some])
+        old, free, found = x0[some], free[some], found[some]
+        new = paint(model, old, ~free, steps=steps, **options)
+        full, full_now = by_tick(counterpoint.full, old), by_tick(counterpoint.full, new)
+        stretch = _stretches(_spread(free.any(2)[:, 0], 1, 2))  # all ticks that can have changed
+        better = _totals(found - by_tick(rule, new), stretch) > 0
+        better &= _totals(full_now - full, stretch) >= 0
+        kept = better.gather(1, stretch)[:, None, None]
+        x0[some] = torch.where(kept, new, old)
     return x0
+
+
+def _spread(marked: Tensor, before: int, after: int) -> Tensor:
+    """The marked ticks, and so many before and after each. Bool (B, L) -> bool (B, L)."""
+    wide = F.pad(marked[:, None].float(), (after, before))
+    return F.max_pool1d(wide, before + 1 + after, 1)[:, 0] > 0
+
+
+def _stretches(marked: Tensor) -> Tensor:
+    """The run of marked ticks that a tick is in: 1, 2, …, or 0. Bool (B, L) -> long (B, L)."""
+    begins = marked & ~F.pad(marked, (1, -1))
+    return begins.cumsum(1) * marked
+
+
+def _totals(counts: Tensor, stretch: Tensor) -> Tensor:
+    """The sum of `counts` (B, L) over each stretch, by its number; 0 for none: (B, L + 1)."""
+    counts = torch.where(stretch > 0, counts, 0)
+    return F.pad(torch.zeros_like(counts), (0, 1)).scatter_add(1, stretch, counts)
 
 
 def generate(

@@ -34,14 +34,14 @@ def sounding(cells: ArrayLike) -> np.ndarray:
 
 
 def full(cells: ArrayLike) -> np.ndarray:
-    """In how many ticks four notes sound: rolls (N, P, L) -> (N,)."""
-    return (sounding(cells).sum(1) == VOICES).sum(1)
+    """In which ticks four notes sound: rolls (N, P, L) -> bool (N, L)."""
+    return sounding(cells).sum(1) == VOICES
 
 
 def changes(cells: ArrayLike) -> Changes:
     """The places where a chord of four notes becomes another. Rolls (N, P, L) of bits."""
     filled = sounding(cells)
-    four = filled.sum(1) == VOICES
+    four = full(cells)
     changed = (filled[:, :, 1:] != filled[:, :, :-1]).any(1)
     roll, tick = np.nonzero(changed & four[:, 1:] & four[:, :-1])
     before, after = (np.nonzero(filled[roll, :, tick + k])[1].reshape(-1, VOICES) for k in (0, 1))

@@ -16,11 +16,9 @@ function sounds(roll, L, row, tick) {
 const chord = (roll, [, P, L], tick) =>
   Array.from({ length: P }, (_, row) => row).filter((row) => sounds(roll, L, row, tick));
 
-/** In how many ticks four notes sound. */
+/** In which ticks four notes sound, 0 or 1 each: (L,). */
 export const full = (roll, shape) =>
-  Array.from({ length: shape[2] }, (_, tick) => chord(roll, shape, tick).length === VOICES).filter(
-    Boolean,
-  ).length;
+  Uint8Array.from({ length: shape[2] }, (_, tick) => chord(roll, shape, tick).length === VOICES);
 
 /** Parallel fifths and octaves by the tick to which they lead: how many pairs of voices, (L,). */
 export function parallels(roll, shape) {

@@ -116,7 +116,8 @@ export async function paint(model, x_known, known, options) {
  * Write anew the beats around the faults of a finished roll, and keep what has fewer.
  *
  * A rule finds the places. The beat before each and the beat after are freed, and the model fills
- * them in, given all the rest. Four notes must sound in as many ticks as before.
+ * them in, given all the rest. Each stretch of new beats is kept if it has fewer faults and four
+ * notes sound in as many of its ticks: three have no parallels, so to leave one out would pay.
  *
  * @param {import("./model.js").Model} model
  * @param {Float32Array} x0
@@ -124,28 +125,52 @@ export async function paint(model, x_known, known, options) {
  * @param {object} options as of `paint`, and:
  * @param {number} [options.rounds] how often at most; by default 4 where the model writes voices
  * @param {(roll, shape) => Uint8Array} [options.rule] the faults by tick
- * @param {() => void} [options.onKept] called when new beats are kept
+ * @param {(kept: Uint8Array) => void} [options.onKept] called when new beats are kept, with 1 for
+ *     each tick of their stretches
  * @returns {Promise<Float32Array>} `x0` itself where nothing better was found
  */
 export async function revise(model, x0, known, options) {
   const { rounds = model.card.exclusive ? 4 : 0, rule = parallels, steps = 10, onKept, ...how } =
     options;
-  const [beat, sum] = [model.card.ticks, (counts) => counts.reduce((a, b) => a + b, 0)];
+  const [beat, L] = [model.card.ticks, model.shape[2]];
   for (let round = 0; round < rounds; round++) {
     const faults = rule(x0, model.shape);
-    const near = (tick) => faults.some((n, at) => n && at - beat <= tick && tick < at + beat);
-    const ticks = Array.from(faults, (_, tick) => near(tick));
-    const kept = known.map((bit, i) => (bit || !ticks[i % ticks.length] ? 1 : 0));
-    if (kept.every((bit) => bit)) break;
-    const again = await paint(model, x0, kept, { ...how, steps });
-    const fewer = sum(rule(again, model.shape)) < sum(faults);
-    // Three notes have no parallels: to leave one out would pay.
-    if (fewer && full(again, model.shape) >= full(x0, model.shape)) {
-      x0 = again;
-      onKept?.();
+    const near = spread(faults, beat, beat - 1);
+    const rest = known.map((bit, i) => (bit || !near[i % L] ? 1 : 0));
+    const free = new Uint8Array(L);
+    rest.forEach((bit, i) => (free[i % L] |= 1 - bit));
+    if (!free.includes(1)) break;
+    const again = await paint(model, x0, rest, { ...how, steps });
+    const faultsAgain = rule(again, model.shape);
+    const [four, fourAgain] = [full(x0, model.shape), full(again, model.shape)];
+    const kept = new Uint8Array(L);
+    for (const [start, end] of stretches(spread(free, 1, 2))) {
+      const sum = (counts) => counts.subarray(start, end).reduce((a, b) => a + b, 0);
+      const better = sum(faultsAgain) < sum(faults) && sum(fourAgain) >= sum(four);
+      if (better) kept.fill(1, start, end);
+    }
+    if (kept.includes(1)) {
+      x0 = again.map((x, i) => (kept[i % L] ? x : x0[i]));
+      onKept?.(kept);
     }
   }
   return x0;
+}
+
+/** The marked ticks, and so many before and after each. */
+function spread(marked, before, after) {
+  const wide = new Uint8Array(marked.length);
+  marked.forEach((mark, tick) => mark && wide.fill(1, Math.max(tick - before, 0), tick + after + 1));
+  return wide;
+}
+
+/** The runs of marked ticks, each [start, end): its first tick, and the first after it. */
+function stretches(marked) {
+  const begins = [...marked.keys()].filter((tick) => marked[tick] && !marked[tick - 1]);
+  return begins.map((start) => {
+    const end = marked.indexOf(0, start);
+    return [start, end < 0 ? marked.length : end];
+  });
 }
 
 /** A roll from nothing. */

@@ -42,7 +42,9 @@ const answers = {
     };
     const first = await paint(model, x_known, known, { ...options, rng, callback });
     let its = planes;
-    const onKept = () => (its = planes);
+    const onKept = (kept) => {
+      its = planes.map((bit, i) => (kept[i % kept.length] ? bit : its[i]));
+    };
     const how = { ...options, steps: 10, rng, callback, rounds, onKept };
     return { roll: await revise(model, first, known, how), planes: its };
   },
