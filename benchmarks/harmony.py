@@ -1,16 +1,19 @@
-"""What mends parallel fifths? Samplers, steps, polish and correctors, on held-out melodies.
+"""What mends parallel fifths? Samplers, steps, polish, correctors and a rule, on validation music.
 
     python benchmarks/harmony.py [--model best] [--n 32]
 
 Harmonizes the same `--n` validation melodies in every row and counts, over all changes of a
 four-part chord together, parallel fifths and octaves (`features.features` says what they are), with
-the errors of 300 resamplings of the windows. Writes data/harmony.json, which chapter 13 reads.
+the errors of 300 resamplings of the windows. Then twice as many melodies, harmonized, and as many
+rolls from nothing go through `prompting.revise` round by round. Writes data/harmony.json, which
+chapter 13 reads.
 """
 
 import argparse
 import json
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,16 +36,17 @@ ROWS = {  # calls of the network: steps, two to polish, one for each correction
     "refreshed and polish, 48 + 2": {"sampler": "refreshed", "steps": 48, "polishing": 2},
     "posterior + Gibbs, 10 + 9": {"sampler": "gibbs", "steps": 10},
     "posterior + Gibbs, 25 + 24": {"sampler": "gibbs", "steps": 25},
-    "refreshed, 50, revised once": {"sampler": "refreshed", "steps": 50, "rounds": 1},
-    "refreshed, 50, revised": {"sampler": "refreshed", "steps": 50, "rounds": 4},
 }
+ROUNDS = 5  # of revising, the last beyond any use
 
 
-def written(model, x0, generator, rounds=0, **way):
-    """Harmonies of some melodies, revised so often."""
-    made = prompting.harmonize(model, x0, generator=generator, **way)
-    known = prompting.above_melody(x0)
-    return prompting.revise(model, made, known, rounds, generator=generator)
+def by_round(model, x, known, generator, batch):
+    """The rolls as drawn, and after each round of revising."""
+    yield x
+    for _ in range(ROUNDS):
+        parts = zip(x.split(batch), known.split(batch), strict=True)
+        x = torch.cat([prompting.revise(model, *part, 1, generator=generator) for part in parts])
+        yield x
 
 
 def counts(windows):
@@ -80,22 +84,41 @@ def main():
     parser.add_argument("--batch", type=int, default=4)
     options = parser.parse_args()
     model = load(options.model)
-    x0 = datasets.held_out_windows(chorales.load("valid"), model.length, options.n)
-    picks = np.random.default_rng(0).integers(0, len(x0), (300, len(x0)))
+    valid = chorales.load("valid")
+    x0, more = (
+        datasets.held_out_windows(valid, model.length, n) for n in (options.n, 2 * options.n)
+    )
+
+    def counted(x):
+        picks = np.random.default_rng(0).integers(0, len(x), (300, len(x)))
+        return summary(x[:, 0].numpy() > 0, picks)
 
     table = {}
     for name, way in tqdm(ROWS.items(), unit="row"):
         generator = torch.Generator().manual_seed(0)
-        made = torch.cat(
-            [written(model, some, generator, **way) for some in x0.split(options.batch)]
-        )
-        table[name] = summary(made[:, 0].numpy() > 0, picks)
+        harmonize = partial(prompting.harmonize, model, generator=generator, **way)
+        table[name] = counted(torch.cat([harmonize(some) for some in x0.split(options.batch)]))
         tqdm.write(f"{name}: {table[name]}")
+
+    generator = torch.Generator().manual_seed(0)
+    way = {"steps": 50, "generator": generator}
+    parts = more.split(options.batch)
+    melodies = torch.cat([prompting.harmonize(model, some, **way) for some in parts])
+    nothing = torch.cat([prompting.generate(model, len(some), **way) for some in parts])
+    drawn = {
+        "below a melody": (melodies, prompting.above_melody(more)),
+        "from nothing": (nothing, torch.zeros_like(nothing, dtype=torch.bool)),
+    }
+    rounds = {
+        name: [counted(x) for x in by_round(model, *each, generator, options.batch)]
+        for name, each in drawn.items()
+    }
     document = {
         "command": " ".join(["python benchmarks/harmony.py", shlex.join(sys.argv[1:])]).strip(),
         "windows": len(x0),
         "rows": table,
-        "held_out": summary(x0[:, 0].numpy() > 0, picks),
+        "held_out": counted(x0),
+        "rounds": {"windows": len(more), **rounds, "held_out": counted(more)},
     }
     with files.replacing(ROOT / "data" / "harmony.json") as temporary:
         temporary.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")

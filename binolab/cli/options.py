@@ -124,7 +124,7 @@ SAMPLING: Table = [
     ("--bit", {"default": "draw", "choices": BITS}, "how a probability becomes a bit: drawn, at "
      "most one note a voice; each drawn by itself; lit from a half on"),
     ("--revise", WHOLE | {"metavar": "ROUNDS"}, "how often at most the beats around parallel "
-     "fifths and octaves are written anew, ten steps each, and kept if better (default: 4 where "
+     "fifths and octaves are written anew, ten steps each, and kept if better (default: 3 where "
      "the model writes four voices)"),
     ("--model", {"default": "best"}, "best, piano, unet, a .safetensors file or the folder of a "
      "training run"),

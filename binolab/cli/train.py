@@ -130,6 +130,8 @@ def settings(options: Namespace) -> tuple[Config, dict]:
             grid = {k: getattr(card, k) if v is None else v for k, v in grid.items()}
     asked = ("steps", "batch", "minutes", "rate", "precision", "grid", "parts")
     given = {k: v for k in asked if (v := getattr(options, k)) is not None}
+    if not datasets.has_parts(options.data):
+        config = replace(config, parts=datasets.ALL)
     if options.resume and not given.keys() & {"steps", "minutes"}:  # the run's own total
         stored = checkpoints.read(options.out)[1]["config"]
         given |= {k: stored[k] for k in ("steps", "minutes") if k in stored}

@@ -76,7 +76,7 @@ class How(TypedDict, total=False):
         "draw", "each" or "threshold": as in `sampling.sample`.
     revise
         How often at most the beats around parallel fifths and octaves are written anew, and kept
-        if better (`prompting.revise`); 4 where the model writes four voices.
+        if better (`prompting.revise`); 3 where the model writes four voices.
     device
         "auto", "cpu", "cuda"; a `Model` stays where it is.
     candidates, judge

@@ -38,6 +38,11 @@ NAMED = {
 }
 
 
+def has_parts(name: str | Path) -> bool:
+    """Whether parts can be chosen: of the files of a folder, and not of a data set."""
+    return str(name).partition(":")[0] not in NAMED or Path(name).is_dir()
+
+
 def load(name: str | Path, *, parts: str = ALL, **options) -> Data:
     """The music that a name means: a data set, or a folder of MIDI files and scores.
 
@@ -62,7 +67,7 @@ def load(name: str | Path, *, parts: str = ALL, **options) -> Data:
     Chapter: 07.
     """
     kind, _, root = str(name).partition(":")
-    if kind in NAMED and not Path(name).is_dir():
+    if not has_parts(name):
         if parts != ALL:
             raise ValueError(f"`parts`: for folders; {kind} is learned whole, so leave it out")
         return NAMED[kind](root or None, **options)

@@ -23,7 +23,7 @@ from binolab.music import counterpoint, rolls
 if TYPE_CHECKING:  # a model is given, and none is made here
     from binolab.model import Model
 
-ROUNDS = 4  # of `revise`, where a model writes voices
+ROUNDS = 3  # of `revise`, where a model writes voices
 DOUBT = 0.25  # ᾱ at which `polish` reads a finished roll: as if three bits in four were noise
 
 

@@ -12,6 +12,8 @@ import * as rolls from "./rolls.js";
 import * as sampling from "./sampling.js";
 import * as schedules from "./schedules.js";
 
+export const ROUNDS = 3; // of `revise`, where a model writes voices
+
 /** A mask from what it says of each row and tick. */
 export function mask([, P, L], known) {
   return Uint8Array.from({ length: P * L }, (_, i) => known(Math.floor(i / L), i % L));
@@ -123,15 +125,16 @@ export async function paint(model, x_known, known, options) {
  * @param {Float32Array} x0
  * @param {Uint8Array} known
  * @param {object} options as of `paint`, and:
- * @param {number} [options.rounds] how often at most; by default 4 where the model writes voices
+ * @param {number} [options.rounds] how often at most; by default `ROUNDS` where the model writes
+ *     voices
  * @param {(roll, shape) => Uint8Array} [options.rule] the faults by tick
  * @param {(kept: Uint8Array) => void} [options.onKept] called when new beats are kept, with 1 for
  *     each tick of their stretches
  * @returns {Promise<Float32Array>} `x0` itself where nothing better was found
  */
 export async function revise(model, x0, known, options) {
-  const { rounds = model.card.exclusive ? 4 : 0, rule = parallels, steps = 10, onKept, ...how } =
-    options;
+  const usual = model.card.exclusive ? ROUNDS : 0;
+  const { rounds = usual, rule = parallels, steps = 10, onKept, ...how } = options;
   const [beat, L] = [model.card.ticks, model.shape[2]];
   for (let round = 0; round < rounds; round++) {
     const faults = rule(x0, model.shape);

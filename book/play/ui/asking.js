@@ -2,6 +2,7 @@
  * What the model shall do, and the large button that has it done.
  */
 
+import { ROUNDS } from "../prompting.js";
 import { DEFAULTS, freeCells } from "./free.js";
 import { Going } from "./going.js";
 import { choice, el, slider } from "./html.js";
@@ -54,7 +55,7 @@ export class Asking {
     if (settings.now.fresh) settings.change({ seed: randomSeed() });
     const { seed, steps, sampler } = settings.now;
     const strength = action === "vary" ? settings.now.strength : 1;
-    const rounds = sampler === "refreshed" ? 4 : 0; // the others are shown as they are
+    const rounds = sampler === "refreshed" ? ROUNDS : 0; // the others are shown as they are
     return { notes, cells, options: { seed, steps, sampler, strength, rounds } };
   }
 

@@ -5,6 +5,7 @@
 
 import "./common.css";
 import "./twin.css";
+import { ROUNDS } from "../prompting.js";
 import { missing } from "./asking.js";
 import { Desk } from "./desk.js";
 import { freeCells } from "./free.js";
@@ -68,7 +69,7 @@ const KINDS = {
   mask: {
     name: "Your mask",
     page: { notes: CHORALE, action: "infill", free: { kind: "between", start: 24, end: 40 } },
-    settings: { rounds: 4 },
+    settings: { rounds: ROUNDS },
     controls: [seed],
     tools: Object.keys(TOOLS),
     go: "Write what is free",
@@ -76,7 +77,7 @@ const KINDS = {
   harmonize: {
     name: "Your melody, harmonized",
     page: pageOf(PRESETS.melody),
-    settings: { rounds: 4 },
+    settings: { rounds: ROUNDS },
     controls: [seed],
     tools: PENS,
     go: "Harmonize",
@@ -84,7 +85,7 @@ const KINDS = {
   vary: {
     name: "Your notes, varied",
     page: pageOf({ notes: CHORALE, action: "vary" }),
-    settings: { rounds: 4 },
+    settings: { rounds: ROUNDS },
     controls: [strength, seed],
     tools: PENS,
     go: "Vary",
