@@ -5,7 +5,8 @@
 Tunes in the manner of folk songs, written for this: 2/4, 3/4, 4/4, 6/8, 9/8 and 2/2, major and
 minor, with and without a pickup, told by a short first bar or not, 16 to 64 bars. Each is harmonized
 with the defaults of `binolab harmonize`. Of the new notes, how many begin on a beat of the meter
-(`music.meter`), how many before the tune; beside them, of the tune's own notes. Writes tunes.md.
+(`music.meter`), how many before the tune; beside them, of the tune's own notes. Then the parallel
+fifths and octaves, of the same draw before it was revised and of what was written. Writes tunes.md.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import binolab
-from binolab.music import meter, midi, notation, rolls
+from binolab.music import counterpoint, meter, midi, notation, rolls
 from binolab.music.midi import Event
 
 OUT = Path(__file__).with_suffix(".md")
@@ -187,6 +188,11 @@ def on_the_beat(notes, grid):
     return np.mean([grid.nearest(n.start) % grid.ticks == 0 for n in notes])
 
 
+def parallels(piece):
+    """Parallel fifths and octaves of a `Midi`."""
+    return int(counterpoint.parallels(rolls.from_midi(piece)[None]).sum())
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -202,8 +208,10 @@ def main():
             continue
         given = tune(*words)
         begun = time.perf_counter()
-        made = midi.read(binolab.harmonize(given.bytes(), seed=1, model=model, progress=False))
+        how = {"seed": 1, "model": model, "progress": False}
+        written = binolab.harmonize(given.bytes(), **how)
         seconds = time.perf_counter() - begun
+        made, drawn = map(midi.read, (written, binolab.harmonize(given.bytes(), revise=0, **how)))
         if options.folder:
             made.write(options.folder / f"{name}.mid")
         grid = meter.grid(given, pickup="auto")
@@ -229,6 +237,8 @@ def main():
                 f"{on_the_beat(own, grid):.0%}",
                 f"{covered:.0%}",
                 str(early),
+                str(parallels(drawn)),
+                str(parallels(made)),
                 f"{seconds:.1f}",
             ]
         )
@@ -244,6 +254,8 @@ def main():
             "the tune's own",
             "bars with new notes",
             "before the tune",
+            "parallels as drawn",
+            "revised",
             "seconds",
         ]
         command = f"python benchmarks/tunes.py --model {options.model}"

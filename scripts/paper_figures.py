@@ -1,11 +1,12 @@
-"""The paper's Figures 4 to 8 by its own kind of network, as rolls that chapter 18 draws and plays.
+"""The paper's Figures 1 and 4 to 8 by two networks trained on MAESTRO, for chapter 18.
 
     python scripts/paper_figures.py
 
-The network is the paper's UNet at the author's size, trained on MAESTRO for 4 % of the paper's
-rolls (maestro/README.md). The sampler is Algorithm 1 with drawn bits, 100 calls. The given piece
-is not in MAESTRO: Satie's first Gymnopédie, bars 5 to 10, written here as text. Seed 0, nothing is
-chosen. It writes maestro/figures.npz: for each figure a roll and, as `NAME-known`, what was given.
+One network is the paper's UNet at the author's size (maestro-weights/README.md), its sampler Algorithm 1
+with drawn bits. The other is the book's own kind, with its own sampler. Both make 100 calls. The
+given piece is not in MAESTRO: Satie's first Gymnopédie, bars 5 to 10, written here as text. The
+seeds are 0, 1 and 2, and nothing is chosen. It writes maestro-weights/figures.npz: for each figure of each
+network a roll `NETWORK/NAME`, and of the given piece what was known, as `NAME-known`.
 """
 
 from pathlib import Path
@@ -19,9 +20,14 @@ from binolab.diffusion import prompting
 from binolab.model import load
 from binolab.music import notation, rolls
 
-ROOT = Path(__file__).parents[1] / "maestro"
+ROOT = Path(__file__).parents[1] / "maestro-weights"
 CALLS, HALF, QUARTER = 100, 192, 96
-STRENGTH = 0.5
+PATH = (100, 75, 50, 25, 1)  # t of the paper's Fig. 1
+STARTS = (25, 75, 95)  # t of 100 from which its Fig. 7 begins
+NETWORKS = {  # weights in maestro-weights/, and how they are drawn
+    "unet": {"sampler": "xor", "bit": "draw"},
+    "beats": {},
+}
 
 # Erik Satie, Gymnopédie no. 1 (1888), from the entry of the melody: a voice a line.
 GYMNOPEDIE = """
@@ -33,34 +39,53 @@ GYMNOPEDIE = """
 """
 
 
-def figures(model):
-    """(name, roll, mask of what was given), one a figure, and the given piece itself first."""
-    piece = notation.read(GYMNOPEDIE)
-    x0 = rolls.to_tensor(piece)
+def known():
+    """The given piece, and by the figure's name what of it was given."""
+    x0 = rolls.to_tensor(notation.read(GYMNOPEDIE))
+    masks = {
+        "given": torch.ones_like(x0, dtype=torch.bool),
+        "fig5": prompting.before(x0, HALF),
+        "fig6": prompting.outside(x0, QUARTER, 384 - QUARTER),
+        "fig8": prompting.above_melody(x0),
+    }
+    return x0, masks
 
-    def made(do, *arguments):
-        generator = torch.Generator().manual_seed(0)
-        sampler = {"sampler": "xor", "bit": "draw", "steps": CALLS, "generator": generator}
-        return rolls.from_tensor(do(model, *arguments, **sampler))[0]
 
-    def bits(mask):
-        return rolls.from_tensor(mask)[0]
+def figures(model, x0, masks, **way):
+    """(name, roll): the five noisy rolls of Fig. 1, and what comes of them and of the prompts."""
 
-    nothing, hole = np.zeros_like(piece), (QUARTER, 384 - QUARTER)
-    yield "given", piece, ~nothing
-    yield "fig4", made(prompting.generate), nothing
-    yield "fig5", made(prompting.complete, x0, HALF), bits(prompting.before(x0, HALF))
-    yield "fig6", made(prompting.infill, x0, *hole), bits(prompting.outside(x0, *hole))
-    yield "fig7", made(prompting.vary, x0, STRENGTH), nothing
-    yield "fig8", made(prompting.harmonize, x0), bits(prompting.above_melody(x0))
+    def options(seed):
+        generator = torch.Generator().manual_seed(seed)
+        return way | {"steps": CALLS, "generator": generator}
+
+    path = {}
+
+    def look(t, x_t, x0_hat):
+        if t in PATH:
+            path[f"fig1-{t}"] = model.decode(x_t)
+
+    for seed in (0, 1, 2):
+        callback = None if seed else look
+        yield f"fig4-{seed + 1}", prompting.generate(model, **options(seed), callback=callback)
+    yield from path.items()
+    for name in ("fig5", "fig6", "fig8"):
+        yield name, prompting.paint(model, x0, masks[name], **options(0))
+    for t in STARTS:
+        yield f"fig7-{t}", prompting.vary(model, x0, t / 100, **options(0))
 
 
 def main():
-    kept = {}
-    for name, roll, known in tqdm(figures(load(ROOT / "unet.safetensors")), "figures", 6):
-        kept |= {name: np.packbits(roll), f"{name}-known": np.packbits(known)}
+    x0, masks = known()
+    kept = {"given": x0} | {f"{name}-known": mask for name, mask in masks.items()}
+    with tqdm(total=len(NETWORKS) * 14, unit="roll") as bar:
+        for network, way in NETWORKS.items():
+            model = load(ROOT / f"{network}.safetensors")
+            for name, roll in figures(model, x0, masks, **way):
+                kept[f"{network}/{name}"] = roll
+                bar.update()
+    packed = {name: np.packbits(rolls.from_tensor(roll)[0]) for name, roll in kept.items()}
     with files.replacing(ROOT / "figures.npz") as temporary, open(temporary, "wb") as opened:
-        np.savez_compressed(opened, **kept)
+        np.savez_compressed(opened, **packed)
 
 
 if __name__ == "__main__":

@@ -126,10 +126,15 @@ class Run:
         identity. Raises TrainingError when the two do not fit.
         """
         trained: nn.Module = load(name).network  # type: ignore[assignment]
-        try:
-            left = self.model.load_state_dict(trained.state_dict(), strict=False)
-        except RuntimeError as error:
-            raise TrainingError(f"{name}: other sizes than this network's ({error})") from None
+        mine, given = self.model.state_dict(), trained.state_dict()
+        for part in mine.keys() & given.keys():
+            if mine[part].shape != given[part].shape:
+                raise TrainingError(
+                    f"{name}: other sizes than this network's ({part} is "
+                    f"{tuple(given[part].shape)}, here {tuple(mine[part].shape)}); leave out the "
+                    "preset, and the run takes the network that it begins with"
+                )
+        left = self.model.load_state_dict(given, strict=False)
         if left.unexpected_keys:
             raise TrainingError(f"{name}: is another network, it has {left.unexpected_keys[0]}")
         self.ema.load_state_dict(self.model.state_dict())

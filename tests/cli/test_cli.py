@@ -19,7 +19,7 @@ from tiny import TINY
 
 from binolab import files
 from binolab.cli import main as cli
-from binolab.cli import results
+from binolab.cli import options, results, train
 from binolab.datasets import Piece
 from binolab.diffusion import prompting
 from binolab.evaluation import page, report
@@ -819,6 +819,15 @@ def test_train_keeps_which_parts_it_learned(tmp_path, capsys):
     assert run(*asked, "--resume") == 2
     assert "made with another parts" in capsys.readouterr().err.splitlines()[-1]
     assert run(*asked, "--steps", 2, "--parts", "violin", "--resume") == 0
+
+
+@pytest.mark.parametrize(
+    "data, told, parts",
+    [("folder", [], "piano,others"), ("maestro", [], "all"), ("maestro", ["--parts", "0"], "0")],
+)
+def test_a_presets_parts_are_for_folders(data, told, parts):
+    asked = ["train", "--data", data, "--out", "run", "--preset", "piano", *told]
+    assert train.settings(options.parser().parse_args(asked))[0].parts == parts
 
 
 def test_start_brings_its_own_network_and_range(model, tmp_path, capsys):

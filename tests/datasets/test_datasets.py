@@ -418,6 +418,13 @@ def test_a_data_set_of_ours_has_no_parts_to_choose():
         datasets.load("chorales", parts="piano")
 
 
+def test_in_the_repository_a_data_set_is_not_taken_for_a_folder():
+    """`--data maestro` once meant the weights that were made from it."""
+    root = Path(__file__).parents[2]
+    assert (root / "binolab").is_dir()
+    assert not [name for name in datasets.NAMED if (root / name).exists()]
+
+
 spans = st.lists(
     st.tuples(st.integers(0, 127), st.integers(0, 60)).map(lambda s: (s[0], min(127, sum(s)))),
     min_size=1,
