@@ -120,19 +120,33 @@ def baselines(pieces, learned):
 
 
 class Mixture(torch.nn.Module):
-    """Several denoisers that answer as one: a mean of probabilities is a denoiser as well."""
+    """Several answers as one: a mean of probabilities is a denoiser as well.
 
-    def __init__(self, models):
+    They are those of several networks, each asked about the piece as it is and transposed by up to
+    `shifts` semitones either way, which it is told.
+    """
+
+    def __init__(self, models, shifts=0):
         super().__init__()
         self.models, self.prior = torch.nn.ModuleList(models), models[0].prior
+        self.shifts = range(-shifts, shifts + 1)
 
     def logits(self, x_t, alpha_bar_t=None, known=None):
-        each = torch.stack([model.logits(x_t, alpha_bar_t, known) for model in self.models])
+        each = [self.ask(m, by, x_t, alpha_bar_t, known) for m in self.models for by in self.shifts]
+        each = torch.stack(each)
         return F.logsigmoid(each).logsumexp(0) - F.logsigmoid(-each).logsumexp(0)
 
+    def ask(self, model, by, x_t, alpha_bar_t, known):
+        shift = torch.full((len(x_t),), by)
+        prior = model.prior.roll(by, 2).expand(len(x_t), -1, -1, -1)
+        return model.logits(x_t.roll(by, 2), alpha_bar_t, known, shift, prior).roll(-by, 2)
 
-def network(paths):
-    """(network, card) of a weights file; of several, their mean and the last card."""
+
+def network(paths, shifts=0):
+    """(network, card) of a weights file; of several, or in several keys, their mean.
+
+    The card is that of the last. Raises JsbError.
+    """
     found = []
     for path in paths:
         card, tensors = load(path)
@@ -145,7 +159,9 @@ def network(paths):
                 "of a run, not its checkpoint"
             ) from None
         found.append(model)
-    return (found[0] if len(found) == 1 else Mixture(found)), card
+        if shifts > card["training"]["shift"]:
+            raise JsbError(f"{path}: was transposed by {card['training']['shift']} at most")
+    return (Mixture(found, shifts) if len(found) > 1 or shifts else found[0]), card
 
 
 def table(document):
@@ -226,6 +242,7 @@ def parse(arguments):
         ("decay", float, 0.05, "of weights"),
         ("ema", float, 0.995, ""),
         ("span", int, 1, "frames a token of the network"),
+        ("shifts", int, 0, "semitones either way in which pieces are also read, for --evaluate"),
         ("T", int, 1000, "steps of the diffusion that is bounded"),
         ("levels", int, 64, "steps drawn of them"),
         ("draws", int, 2, "of each"),
@@ -245,6 +262,7 @@ def parse(arguments):
         )
         <= 0
         or not 0 <= options.shift <= SHIFTS
+        or options.shifts < 0
     ):
         parser.error(f"minutes, sizes and draws must be above 0, shift between 0 and {SHIFTS}")
     if not 2 <= options.levels <= options.T:
@@ -260,7 +278,10 @@ def main(arguments=None):
             run = train(options, read(options.file, "train"), read(options.file, "valid"))
             print(json.dumps(run.curve[-1] if run.curve else {}))
             return 0
-        pieces, (model, card) = read(options.file, options.evaluate), network(options.weights)
+        pieces, (model, card) = (
+            read(options.file, options.evaluate),
+            network(options.weights, options.shifts),
+        )
         found = evaluate(
             model,
             pieces,

@@ -1,14 +1,16 @@
 """The paper's Figures 1 and 4 to 8 by two networks trained on MAESTRO, for chapter 18.
 
-    python scripts/paper_figures.py
+    python scripts/paper_figures.py [--only unet|beats]
 
-One network is the paper's UNet at the author's size (maestro-weights/README.md), its sampler Algorithm 1
-with drawn bits. The other is the book's own kind, with its own sampler. Both make 100 calls. The
-given piece is not in MAESTRO: Satie's first Gymnopédie, bars 5 to 10, written here as text. The
-seeds are 0, 1 and 2, and nothing is chosen. It writes maestro-weights/figures.npz: for each figure of each
-network a roll `NETWORK/NAME`, and of the given piece what was known, as `NAME-known`.
+One network is the paper's UNet at the author's size (maestro-weights/README.md), its sampler
+Algorithm 1 with drawn bits. The other is the book's own kind, with its own sampler. Both make 100
+calls. The given piece is not in MAESTRO: Satie's first Gymnopédie, bars 5 to 10, written here as
+text. The seeds are 0, 1 and 2, and nothing is chosen. It writes maestro-weights/figures.npz: for
+each figure of each network a roll `NETWORK/NAME`, and of the given piece what was known, as
+`NAME-known`.
 """
 
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,7 @@ from binolab.diffusion import prompting
 from binolab.model import load
 from binolab.music import notation, rolls
 
-ROOT = Path(__file__).parents[1] / "maestro-weights"
+OUT = Path(__file__).parents[1] / "maestro-weights" / "figures.npz"
 CALLS, HALF, QUARTER = 100, 192, 96
 PATH = (100, 75, 50, 25, 1)  # t of the paper's Fig. 1
 STARTS = (25, 75, 95)  # t of 100 from which its Fig. 7 begins
@@ -75,17 +77,31 @@ def figures(model, x0, masks, **way):
 
 
 def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", choices=list(NETWORKS), help="keep the other's rolls as they are")
+    only = parser.parse_args().only
     x0, masks = known()
     kept = {"given": x0} | {f"{name}-known": mask for name, mask in masks.items()}
-    with tqdm(total=len(NETWORKS) * 14, unit="roll") as bar:
-        for network, way in NETWORKS.items():
-            model = load(ROOT / f"{network}.safetensors")
-            for name, roll in figures(model, x0, masks, **way):
-                kept[f"{network}/{name}"] = roll
+    packed = {name: pack(x) for name, x in kept.items()}
+    if only:
+        old = np.load(OUT)
+        packed |= {name: old[name] for name in old.files if "/" in name}
+    chosen = [only] if only else list(NETWORKS)
+    with tqdm(total=14 * len(chosen), unit="roll") as bar:
+        for network in chosen:
+            model = load(OUT.parent / f"{network}.safetensors")
+            for name, roll in figures(model, x0, masks, **NETWORKS[network]):
+                packed[f"{network}/{name}"] = pack(roll)
                 bar.update()
-    packed = {name: np.packbits(rolls.from_tensor(roll)[0]) for name, roll in kept.items()}
-    with files.replacing(ROOT / "figures.npz") as temporary, open(temporary, "wb") as opened:
+    with files.replacing(OUT) as temporary, open(temporary, "wb") as opened:
         np.savez_compressed(opened, **packed)
+
+
+def pack(x):
+    """The bits of one roll, or of a mask."""
+    return np.packbits(rolls.from_tensor(x)[0])
 
 
 if __name__ == "__main__":

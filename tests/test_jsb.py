@@ -100,6 +100,8 @@ def test_bad_weights_and_settings_get_one_line_and_status_2(file, trained, tmp_p
     assert "another decay" in fails(*weights, *TINY, "--resume", "--decay", "0.3")
     assert "cannot be written" in fails("--weights", str(tmp_path / "no" / "w"), *TINY)
     assert "must be above 0" in fails(*weights, "--minutes", "0")
+    evaluate = [*weights, "--evaluate", "valid", "--shifts", "1"]
+    assert "was transposed by 0 at most" in fails(*evaluate)
     assert "between 2 and T" in fails(*weights, "--levels", "1")
 
 
@@ -177,6 +179,21 @@ def test_a_mixture_of_one_network_twice_is_that_network():
     x_t = torch.rand(1, 1, 88, 5).round()
     twice = jsb.Mixture([model, model])
     assert torch.allclose(twice.logits(x_t, 0.5), model.logits(x_t, 0.5), atol=1e-5)
+
+
+def test_a_piece_is_also_read_in_other_keys():
+    """The mean, by hand, of what the network says of the piece a semitone down, as it is and up."""
+    prior = torch.linspace(0.02, 0.1, 88).tolist()
+    model, level = network(prior=prior), torch.tensor([0.5])
+    x_t = (torch.rand(1, 1, 88, 5) < 0.1).float()
+    chances = []
+    for by in (-1, 0, 1):
+        moved = model.prior.roll(by, 2)
+        said = model.logits(x_t.roll(by, 2), level, None, torch.tensor([by]), moved)
+        chances.append(torch.sigmoid(said).roll(-by, 2))
+    found = torch.sigmoid(jsb.Mixture([model], 1).logits(x_t, level))
+    assert torch.allclose(found, torch.stack(chances).mean(0), atol=1e-5)
+    assert not torch.allclose(found, chances[1], atol=1e-3)
 
 
 def test_a_network_that_knows_nothing_is_bounded_by_the_marginal():
