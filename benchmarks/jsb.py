@@ -278,10 +278,8 @@ def main(arguments=None):
             run = train(options, read(options.file, "train"), read(options.file, "valid"))
             print(json.dumps(run.curve[-1] if run.curve else {}))
             return 0
-        pieces, (model, card) = (
-            read(options.file, options.evaluate),
-            network(options.weights, options.shifts),
-        )
+        pieces = read(options.file, options.evaluate)
+        model, card = network(options.weights, options.shifts)
         found = evaluate(
             model,
             pieces,
