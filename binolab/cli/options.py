@@ -32,7 +32,17 @@ def seed(text: str) -> int:
 
 
 class Parser(argparse.ArgumentParser):
-    """Shows a fault without what a terminal would obey."""
+    """Shows a fault without what a terminal would obey, and takes no empty word.
+
+    As a path, an empty word would mean the folder where one is: from a script, an unset variable.
+    """
+
+    def parse_known_args(self, args=None, namespace=None):
+        options, rest = super().parse_known_args(args, namespace)
+        for action in self._actions:
+            if getattr(options, action.dest, None) == "":
+                self.error(str(argparse.ArgumentError(action, "is empty")))
+        return options, rest
 
     def error(self, message):
         super().error(printable(message))

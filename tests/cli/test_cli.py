@@ -821,6 +821,18 @@ def test_train_keeps_which_parts_it_learned(tmp_path, capsys):
     assert run(*asked, "--steps", 2, "--parts", "violin", "--resume") == 0
 
 
+@pytest.mark.parametrize("option", ["--data", "--out", "--start", "--parts", "--device"])
+def test_an_empty_word_is_refused(option, tmp_path, monkeypatch, capsys):
+    """As a path it would be the folder where one is."""
+    monkeypatch.chdir(tmp_path)
+    told = {"--data": tmp_path, "--out": tmp_path / "run"} | {option: ""}
+    words = [str(word) for pair in told.items() for word in pair]
+    with pytest.raises(SystemExit) as left:
+        options.parser().parse_args(["train", *words])
+    assert left.value.code == 2 and f"{option}: is empty" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     "data, told, parts",
     [("folder", [], "piano,others"), ("maestro", [], "all"), ("maestro", ["--parts", "0"], "0")],
