@@ -120,7 +120,8 @@ MIDI_OUT: Table = [
     ("--candidates", WHOLE | {"default": None}, "write so many for each piece and keep the best"),
     ("--judge", {"default": "parallels", "choices": ["parallels", "dissonance", "scale"]},
      "what is best: the fewest parallels, the least dissonance, the most notes of one scale"),
-    ("--program", WHOLE, "sound of new tracks, 0 to 127 (default: that of the given track)"),
+    ("--program", WHOLE, "sound of what is new, 0 to 127, on tracks of its own (default: that of "
+     "the given track; in a piece of several tracks, new notes come on these)"),
     ("--quiet", FLAG, "say nothing"),
     ("--plot", FLAG, "also write a PNG beside the MIDI"),
     ("--audio", FLAG, "also write an MP3 beside the MIDI"),

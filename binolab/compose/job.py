@@ -84,7 +84,8 @@ class How(TypedDict, total=False):
         least "dissonance", the most notes in one "scale"; or the least by a function of your own
         of the bits (P, L).
     program
-        The sound of new tracks, 0 to 127 (General MIDI); by default that of the given track.
+        The sound of new tracks, 0 to 127 (General MIDI), on which all that is new comes then. By
+        default that of the given track; in a piece of several, new notes come on these.
     plot, audio
         Write a PNG, an MP3 beside the MIDI file.
     progress
@@ -296,7 +297,8 @@ class Job:
         A harmony comes on tracks of its own, and so does all that is new in a piece of one track:
         a track for each voice (`voices.split`; of more notes than voices, those left over go to
         the voice that is nearest). In a piece of several tracks, or channels in one, a new note
-        comes on the one whose notes are nearest to it in pitch on the whole.
+        comes on the one whose notes are nearest to it in pitch on the whole, unless a `program` is
+        asked for.
         """
         notes, piece = given.notes, given.midi
         loud = _velocities(notes)
@@ -307,7 +309,7 @@ class Job:
             channel, program = _sound(piece, self.program or 0)
             all_new = [(note, channel, loud(note)) for note in added]
             return {track: all_new}, {track: (channel, program)}
-        if not harmony and len(homes) > 1:
+        if not harmony and len(homes) > 1 and self.program is None:
             mean = {k: np.mean([n.pitch for n in part]) for k, part in homes.items()}
             tracks: dict = defaultdict(list)
             for new in added:

@@ -100,6 +100,18 @@ def test_new_tracks_have_the_program_of_the_given_one_and_a_channel_of_their_own
         through(binolab.harmonize, source, program=128)
 
 
+def test_a_program_asked_for_brings_tracks_of_its_own_into_a_piece_of_several():
+    source = piece([(76, 0, 4)], [(40, 0, 4)])
+    tracks = len(midi.read(source).tracks)
+    for program in (None, 73):
+        made = through(binolab.complete, source, keep=1, beats=4, seed=3, program=program)
+        new = [made.programs(k) for k in range(tracks, len(made.tracks))]
+        assert bool(new) == (program is not None)
+        assert all(list(sounds.values()) == [73] for sounds in new)
+        old = [note for note in made.notes() if note.track < tracks]
+        assert (len(old) == 2) == (program is not None)
+
+
 @pytest.mark.parametrize("program, channel", [(None, 0), (23, 3), (99, 0)])
 def test_where_no_channel_is_free_every_given_one_keeps_its_sound(program, channel):
     lines = [[(pitch, *rest, c) for pitch, *rest in LINE] for c in range(16)]
