@@ -37,7 +37,7 @@ ROWS = {  # calls of the network: steps, two to polish, one for each correction
     "posterior + Gibbs, 10 + 9": {"sampler": "gibbs", "steps": 10},
     "posterior + Gibbs, 25 + 24": {"sampler": "gibbs", "steps": 25},
 }
-ROUNDS = 5  # of revising, the last beyond any use
+ROUNDS = 5  # of revising: more than the library makes
 
 
 def by_round(model, x, known, generator, batch):

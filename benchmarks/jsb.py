@@ -262,9 +262,10 @@ def parse(arguments):
         )
         <= 0
         or not 0 <= options.shift <= SHIFTS
-        or options.shifts < 0
     ):
         parser.error(f"minutes, sizes and draws must be above 0, shift between 0 and {SHIFTS}")
+    if options.shifts < 0 or (options.shifts and options.evaluate is None):
+        parser.error("--shifts must be 0 or more, and goes with --evaluate")
     if not 2 <= options.levels <= options.T:
         parser.error("--levels must be between 2 and T")
     return options

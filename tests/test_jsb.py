@@ -102,6 +102,7 @@ def test_bad_weights_and_settings_get_one_line_and_status_2(file, trained, tmp_p
     assert "must be above 0" in fails(*weights, "--minutes", "0")
     evaluate = [*weights, "--evaluate", "valid", "--shifts", "1"]
     assert "was transposed by 0 at most" in fails(*evaluate)
+    assert "goes with --evaluate" in fails(*weights, *TINY, "--shifts", "1")
     assert "between 2 and T" in fails(*weights, "--levels", "1")
 
 

@@ -32,9 +32,9 @@ def seed(text: str) -> int:
 
 
 class Parser(argparse.ArgumentParser):
-    """Shows a fault without what a terminal would obey, and takes no empty word.
+    """Shows a fault without what a terminal would obey, and refuses empty words.
 
-    As a path, an empty word would mean the folder where one is: from a script, an unset variable.
+    An unset variable in a script gives one. As a path it would mean the current folder.
     """
 
     def parse_known_args(self, args=None, namespace=None):
@@ -120,8 +120,8 @@ MIDI_OUT: Table = [
     ("--candidates", WHOLE | {"default": None}, "write so many for each piece and keep the best"),
     ("--judge", {"default": "parallels", "choices": ["parallels", "dissonance", "scale"]},
      "what is best: the fewest parallels, the least dissonance, the most notes of one scale"),
-    ("--program", WHOLE, "sound of what is new, 0 to 127, on tracks of its own (default: that of "
-     "the given track; in a piece of several tracks, new notes come on these)"),
+    ("--program", WHOLE, "General MIDI program of the new notes, 0 to 127; they come on tracks of "
+     "their own (default: that of the given track; in a piece of several tracks, no new tracks)"),
     ("--quiet", FLAG, "say nothing"),
     ("--plot", FLAG, "also write a PNG beside the MIDI"),
     ("--audio", FLAG, "also write an MP3 beside the MIDI"),

@@ -200,8 +200,8 @@ def revise(
     What a model has learned only in part can still be checked, as a student checks an exercise. A
     rule finds the places. The beat before each and the beat after are freed, and the model fills
     them in, given all the rest. Each stretch of new beats is kept if it has fewer faults and four
-    notes sound in as many of its ticks: three have no parallels, so to leave one out would pay. All
-    notes are the model's own, but their law is not: of two draws the rule chooses.
+    notes sound in at least as many of its ticks: three have no parallels, so to leave one out would
+    pay. All notes are the model's own, but their law is not: of two draws the rule chooses.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def revise(
         old, free, found = x0[some], free[some], found[some]
         new = paint(model, old, ~free, steps=steps, **options)
         full, full_now = by_tick(counterpoint.full, old), by_tick(counterpoint.full, new)
-        stretch = _stretches(_spread(free.any(2)[:, 0], 1, 2))  # all ticks that can have changed
+        stretch = _stretches(_spread(free.any(2).any(1), 1, 2))  # all ticks that can have changed
         better = _totals(found - by_tick(rule, new), stretch) > 0
         better &= _totals(full_now - full, stretch) >= 0
         kept = better.gather(1, stretch)[:, None, None]

@@ -127,12 +127,12 @@ class Run:
         """
         trained: nn.Module = load(name).network  # type: ignore[assignment]
         mine, given = self.model.state_dict(), trained.state_dict()
-        for part in mine.keys() & given.keys():
-            if mine[part].shape != given[part].shape:
+        for part in mine:
+            if part in given and mine[part].shape != given[part].shape:
                 raise TrainingError(
                     f"{name}: other sizes than this network's ({part} is "
-                    f"{tuple(given[part].shape)}, here {tuple(mine[part].shape)}); leave out the "
-                    "preset, and the run takes the network that it begins with"
+                    f"{tuple(given[part].shape)}, here {tuple(mine[part].shape)}); leave out "
+                    "`preset` and `grid`, and the run takes the network that it begins with"
                 )
         left = self.model.load_state_dict(given, strict=False)
         if left.unexpected_keys:

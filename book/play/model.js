@@ -31,13 +31,17 @@ export class Model {
     return SCHEDULES[name](T, ...parameters);
   }
 
+  /** A roll as planes, one for each voice: [1, P, L] -> [V, P, L]. */
+  split(roll, known) {
+    return voices.split(roll, this.card.planes, known, this.card.low, this.shape);
+  }
+
   /** A roll and its mask as the bits of the network: [1, P, L] -> [K, P, C] twice. */
   encode(roll, known) {
-    const { planes, low } = this.card;
-    const split = voices.split(roll, planes, known, low, this.shape);
+    const { planes } = this.card;
     const every = new Uint8Array(planes * known.length);
     for (let v = 0; v < planes; v++) every.set(known, v * known.length);
-    return [this.codec.encode(split, this.planes), this.codec.known(every, this.planes)];
+    return [this.codec.encode(this.split(roll, known), this.planes), this.codec.known(every, this.planes)];
   }
 
   /** The roll of some bits: [K, P, C] -> [1, P, L]. */

@@ -119,7 +119,7 @@ export async function paint(model, x_known, known, options) {
  *
  * A rule finds the places. The beat before each and the beat after are freed, and the model fills
  * them in, given all the rest. Each stretch of new beats is kept if it has fewer faults and four
- * notes sound in as many of its ticks: three have no parallels, so to leave one out would pay.
+ * notes sound in at least as many of its ticks: three have no parallels, so to leave one out would pay.
  *
  * @param {import("./model.js").Model} model
  * @param {Float32Array} x0
@@ -127,14 +127,13 @@ export async function paint(model, x_known, known, options) {
  * @param {object} options as of `paint`, and:
  * @param {number} [options.rounds] how often at most; by default `ROUNDS` where the model writes
  *     voices
- * @param {(roll, shape) => Uint8Array} [options.rule] the faults by tick
- * @param {(kept: Uint8Array) => void} [options.onKept] called when new beats are kept, with 1 for
- *     each tick of their stretches
+ * @param {(roll, shape) => Uint8Array} [options.rule] the faults by tick; those of a tick may depend
+ *     on the two ticks before it, on itself and on the next
  * @returns {Promise<Float32Array>} `x0` itself where nothing better was found
  */
 export async function revise(model, x0, known, options) {
   const usual = model.card.exclusive ? ROUNDS : 0;
-  const { rounds = usual, rule = parallels, steps = 10, onKept, ...how } = options;
+  const { rounds = usual, rule = parallels, steps = 10, ...how } = options;
   const [beat, L] = [model.card.ticks, model.shape[2]];
   for (let round = 0; round < rounds; round++) {
     const faults = rule(x0, model.shape);
@@ -152,10 +151,7 @@ export async function revise(model, x0, known, options) {
       const better = sum(faultsAgain) < sum(faults) && sum(fourAgain) >= sum(four);
       if (better) kept.fill(1, start, end);
     }
-    if (kept.includes(1)) {
-      x0 = again.map((x, i) => (kept[i % L] ? x : x0[i]));
-      onKept?.(kept);
-    }
+    if (kept.includes(1)) x0 = x0.map((x, i) => (kept[i % L] ? again[i] : x));
   }
   return x0;
 }

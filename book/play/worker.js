@@ -41,12 +41,9 @@ const answers = {
       if (current !== id) throw new Stopped();
     };
     const first = await paint(model, x_known, known, { ...options, rng, callback });
-    let its = planes;
-    const onKept = (kept) => {
-      its = planes.map((bit, i) => (kept[i % kept.length] ? bit : its[i]));
-    };
-    const how = { ...options, steps: 10, rng, callback, rounds, onKept };
-    return { roll: await revise(model, first, known, how), planes: its };
+    const own = planes; // the voices as the model wrote them
+    const roll = await revise(model, first, known, { ...options, steps: 10, rng, callback, rounds });
+    return { roll, planes: roll === first ? own : model.split(roll, known) };
   },
 
   stop() {

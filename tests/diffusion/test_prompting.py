@@ -741,24 +741,38 @@ def test_faults_of_what_is_given_are_left_alone():
     assert not asked and torch.equal(made, x)
 
 
-@given(st.integers(0, 2**31), st.integers(0, 3))
-@settings(max_examples=10, deadline=None)
-def test_revising_never_adds_parallels_or_takes_voices_and_keeps_what_is_known(seed, rounds):
-    """In pieces of many stretches, whose every tick is as one of the two rolls had it."""
-    generator = seeded(seed)
-    random = np.random.default_rng(seed)
-    roll = np.zeros((2, 1, P, 24 * 30), bool)
-    for tick in range(0, roll.shape[-1], 12):  # some chords of four, most of them still
-        for b in range(2):
-            up = int(random.integers(0, 3)) if random.random() < 0.2 else 1
-            roll[b, 0, np.array([0, 3, 5, 9]) + up, tick : tick + 12] = True
-    x = torch.from_numpy(roll).float()
-    known = torch.rand(x.shape, generator=generator) < 0.3
-    made = prompting.revise(model, x, known, rounds, steps=2, generator=generator)
-    assert torch.equal(made[known], x[known])
-    for measure, sign in ((prompting.counterpoint.parallels, -1), (prompting.counterpoint.full, 1)):
-        before, after = (measure(r[:, 0].numpy() > 0).sum(1) for r in (x, made))
-        assert (sign * after >= sign * before).all()
+def chorale(random):
+    """Thirty beats of four voices that often move together, now and then with one left out."""
+    roll = np.zeros((P, 24 * 30), bool)
+    for tick in range(0, roll.shape[-1], 12):
+        rows = np.array([0, 3, 7, 10]) + random.integers(0, 2)
+        roll[rows[random.random(4) < 0.97], tick : tick + 12] = True
+    return bits(roll)
+
+
+def test_revising_never_adds_parallels_or_takes_voices_and_keeps_what_is_known():
+    """In pieces of many stretches, of which each is as it was or as it was drawn."""
+    random, changed = np.random.default_rng(), 0
+    for _ in range(20):
+        x, draw = (torch.cat([chorale(random) for _ in range(3)]) for _ in range(2))
+        known = torch.from_numpy(random.random(x.shape) < 0.02)
+
+        def paint(model, some, kept, *, steps, x=x, draw=draw):
+            which = [int((x == roll).flatten(1).all(1).nonzero()[0]) for roll in some]
+            return torch.where(kept, some, draw[which])
+
+        made = prompting.revise(Model(contrary, LONG), x, known, 1, paint=paint)
+        assert torch.equal(made[known], x[known])
+        faults, full = (
+            [measure(r[:, 0].numpy() > 0).sum(1) for r in (x, made)]
+            for measure in (prompting.counterpoint.parallels, prompting.counterpoint.full)
+        )
+        same = (made == x).flatten(1).all(1).numpy()
+        assert ((faults[1] < faults[0]) | same).all() and (full[1] >= full[0]).all()
+        drawn = torch.where(known, x, draw)
+        assert ((made == x).all(2) | (made == drawn).all(2)).all()
+        changed += int((made != x).any())
+    assert changed > 10
 
 
 def test_models_without_voices_are_not_revised_unless_asked():

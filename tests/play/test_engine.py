@@ -199,8 +199,7 @@ def test_parallels_are_mended_in_the_voices_too(page, model):
         mended += again != first
         planes = torch.tensor(again["planes"]).view(1, -1, P, L)
         merged = binolab.music.voices.merge(planes)[0, 0]
-        apart = merged.numpy() != np.reshape(again["roll"], (P, L))
-        assert apart.sum() <= 16, apart.sum()  # ticks where a note goes on over an edge
+        assert np.array_equal(merged, np.reshape(again["roll"], (P, L)))
     assert mended  # half of the rolls have one
 
 
