@@ -4,7 +4,7 @@
 
 One network is the paper's UNet at the author's size (maestro-weights/README.md), its sampler
 Algorithm 1 with drawn bits. The other is the book's own kind, with its own sampler. Both make 100
-steps at full strength, each a call; the second polishes with two more. The given piece is not in
+steps at full strength, each a call; the second polishes with one more. The given piece is not in
 MAESTRO: Satie's first Gymnopédie, bars 5 to 10, written here as text. The seeds are 0, 1 and 2, and
 nothing is chosen. It writes maestro-weights/figures.npz: for each figure of each network a roll
 `NETWORK/NAME`, and of the given piece what was known, as `NAME-known`.
