@@ -296,13 +296,14 @@ def test_a_key_sounds_and_the_playhead_moves(desk):
 # --- files and links -----------------------------------------------------------------------------
 
 
-def midi(path, played, tempo=100.0):
-    """A MIDI file of (pitch, start, end) in sixteenths."""
+def midi(path, *parts, tempo=100.0, names=None):
+    """A MIDI file of (pitch, start, end) in sixteenths, a track for each part."""
     file = pretty_midi.PrettyMIDI(initial_tempo=tempo, resolution=480)
-    piano = pretty_midi.Instrument(0)
     column = 60 / tempo / 4
-    piano.notes = [pretty_midi.Note(90, p, s * column, e * column) for p, s, e in played]
-    file.instruments.append(piano)
+    for played, name in zip(parts, names or [""] * len(parts), strict=True):
+        track = pretty_midi.Instrument(0, name=name)
+        track.notes = [pretty_midi.Note(90, p, s * column, e * column) for p, s, e in played]
+        file.instruments.append(track)
     file.write(str(path))
     return path
 
@@ -331,6 +332,15 @@ def test_a_midi_file_comes_back_as_it_was(desk, tmp_path):
     assert notes(desk) == sorted(chords)
     assert desk.get_by_role("radio", name="Vary").is_checked()  # it is no melody
     assert heard(saved(desk, "MIDI", tmp_path)) == {"Notes": sorted(chords)}
+
+
+@pytest.mark.parametrize("names", [["Alto", "Tenor"], ["Alto", ""], ["", ""]])
+def test_two_tracks_may_meet_on_one_pitch(desk, tmp_path, names):
+    """A short note within a long one of another track leaves all that sounds."""
+    open_file(desk, midi(tmp_path / "in.mid", [(57, 8, 20)], [(57, 12, 14)], names=names))
+    desk.wait_for_function("desk.parts.sheet.page.notes.length > 0")
+    apart = [(57, 8, 20), (57, 12, 14)]  # one voice strikes again, two sound at once
+    assert notes(desk) == (apart if names[0] else [(57, 8, 12), (57, 12, 20)])
 
 
 def test_of_a_long_file_sixteen_beats_are_chosen(desk, tmp_path):

@@ -88,12 +88,27 @@ export function window16({ notes }, beat) {
   const seen = notes.filter(({ start, end }) => end > first && start < first + COLUMNS);
   const inside = seen.filter(({ midi }) => LOW <= midi && midi < LOW + ROWS);
   return {
-    notes: inside.reduce((all, { midi, start, end, voice }) => {
-      const [from, to] = [Math.max(start - first, 0), Math.min(end - first, COLUMNS)];
-      return placed(all, drawn(midi - LOW, from, to, voice));
-    }, []),
+    notes: inside
+      .map(({ midi, start, end, voice }) => {
+        const [from, to] = [Math.max(start - first, 0), Math.min(end - first, COLUMNS)];
+        return drawn(midi - LOW, from, to, voice);
+      })
+      .toSorted((a, b) => a.start - b.start)
+      .reduce(besides, []),
     outside: seen.length - inside.length,
   };
+}
+
+/**
+ * The notes with one more, that begins with the last of them or later. Voices may meet on one pitch.
+ * Within a voice a note that is struck again goes on for as long as either of the two.
+ */
+function besides(notes, note) {
+  const own = notes.filter(({ voice }) => voice === note.voice);
+  const under = own.filter(({ row, end }) => row === note.row && end > note.end);
+  const end = Math.max(note.end, ...under.map((other) => other.end));
+  const others = notes.filter(({ voice }) => voice !== note.voice);
+  return [...others, ...placed(own, { ...note, end })];
 }
 
 /**
