@@ -39,9 +39,10 @@ export class Model {
   /** A roll and its mask as the bits of the network: [1, P, L] -> [K, P, C] twice. */
   encode(roll, known) {
     const { planes } = this.card;
+    const split = this.split(roll, known);
     const every = new Uint8Array(planes * known.length);
     for (let v = 0; v < planes; v++) every.set(known, v * known.length);
-    return [this.codec.encode(this.split(roll, known), this.planes), this.codec.known(every, this.planes)];
+    return [this.codec.encode(split, this.planes), this.codec.known(every, this.planes)];
   }
 
   /** The roll of some bits: [K, P, C] -> [1, P, L]. */

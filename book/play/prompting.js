@@ -119,7 +119,8 @@ export async function paint(model, x_known, known, options) {
  *
  * A rule finds the places. The beat before each and the beat after are freed, and the model fills
  * them in, given all the rest. Each stretch of new beats is kept if it has fewer faults and four
- * notes sound in at least as many of its ticks: three have no parallels, so to leave one out would pay.
+ * notes sound in at least as many of its ticks: three have no parallels, so to leave one out would
+ * pay.
  *
  * @param {import("./model.js").Model} model
  * @param {Float32Array} x0
